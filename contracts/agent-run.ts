@@ -1,0 +1,278 @@
+/**
+ * What crosses the durable boundary of a run: its input, its outcome, and what its activities take
+ * and return. All of it reaches histories: add optional fields, never rename.
+ *
+ * 1. No prompt, tool result or document is in here: content is named by hash and lives in PostgreSQL.
+ * 2. Hashes are SHA-256, base64url, 43 characters.
+ */
+import type { FailureType } from './failures.ts';
+import type { Placement, RunLimits, ToolPolicy } from './definitions.ts';
+import type { Position } from './positions.ts';
+
+export type Hash = string;
+
+export interface AgentRunInput {
+  readonly agent: string;
+  readonly customer?: string;
+  /** The pinned frozen definition. */
+  readonly definition: Hash;
+  readonly models: readonly string[];
+  readonly modelPlacement: Placement;
+  readonly modelTimeoutMs: number;
+  readonly tools: Readonly<Record<string, ToolPolicy>>;
+  readonly limits: Pick<RunLimits, 'costMicroUsd' | 'tokens' | 'steps' | 'wallMs'>;
+  /** Whether the output has a schema: then a reply that does not fit is repaired. */
+  readonly structured: boolean;
+  /** The transcript at the start: the caller's own words. */
+  readonly transcript: TranscriptHead;
+  /** Sub-agents inside sub-agents; 0 for a run that an application started. */
+  readonly depth: number;
+  /** Milliseconds since the epoch after which no new call starts. */
+  readonly deadlineMs?: number;
+  /** Set by continue-as-new. */
+  readonly carried?: CarriedState;
+}
+
+/** A chain of messages, by its newest hash. `chain` counts compactions and forks, from 0. */
+export interface TranscriptHead {
+  readonly chain: number;
+  readonly length: number;
+  readonly head: Hash;
+}
+
+/** What one execution of a run hands to the next, at a safe point: nothing is in flight. */
+export interface CarriedState {
+  readonly step: number;
+  readonly transcript: TranscriptHead;
+  readonly entries: readonly EntryRef[];
+  readonly spent: Spent;
+  readonly workedMs: number;
+  readonly modelIndex: number;
+  readonly repairs: number;
+  readonly startedAtMs: number;
+  readonly executions: number;
+}
+
+export interface Spent {
+  readonly costMicroUsd: number;
+  readonly tokens: number;
+}
+
+/** A message that the next model call appends to the transcript before it sends. */
+export type EntryRef =
+  /** A tool result, stored by `runTool` at its position. */
+  | { readonly at: Position; readonly hash: Hash }
+  /** A tool call that got no result of its own: denied, refused, timed out. Rendered by `callModel`. */
+  | { readonly at: Position; readonly id: string; readonly error: ToolErrorNote }
+  /** Belayer's or an operator's words to the model. */
+  | { readonly at: Position; readonly say: string };
+
+/** Closed list: `docs/failures.md` says what each means. */
+export const toolErrorCode = {
+  badArguments: 'bad_arguments',
+  unknownTool: 'unknown_tool',
+  timeout: 'timeout',
+  unavailable: 'unavailable',
+  failed: 'failed',
+  badOutput: 'bad_output',
+  emptyOutput: 'empty_output',
+  resultTooLarge: 'result_too_large',
+  denied: 'denied',
+  notDone: 'not_done',
+  outcomeUnknown: 'outcome_unknown',
+  tooManyCalls: 'too_many_calls',
+  budgetSpent: 'budget_spent',
+  halted: 'halted',
+} as const;
+
+/** A code of `toolErrorCode`, or the tool's own: lower case, digits and `_`, at most 64 characters. */
+export interface ToolErrorNote {
+  readonly code: string;
+  readonly message: string;
+  readonly retryable: boolean;
+  readonly attempts: number;
+  readonly hint?: string;
+}
+
+// --- callModel -----------------------------------------------------------------------------------
+
+export interface CallModelInput {
+  readonly position: Position;
+  readonly definition: Hash;
+  readonly model: string;
+  readonly transcript: TranscriptHead;
+  readonly entries: readonly EntryRef[];
+  readonly timeoutMs: number;
+  /** Set for near calls, whose inputs no history event holds: the result then carries `input`. */
+  readonly near?: true;
+}
+
+export interface ProposedCall {
+  /** The provider's id of the call: it ties the result to it in the transcript. */
+  readonly id: string;
+  readonly tool: string;
+  /** Canonical JSON. Absent over `limits.argumentsInlineBytesMax`: then `runTool` reads them from the reply. */
+  readonly arguments?: string;
+  readonly argumentsHash: Hash;
+  /** `approval` said that a human must be asked. */
+  readonly ask?: true;
+  /** The call can never run: unknown tool, arguments that do not fit. */
+  readonly error?: ToolErrorNote;
+}
+
+export type CallModelOutput = { readonly input?: Hash } & (
+  | {
+      readonly kind: 'calls';
+      readonly transcript: TranscriptHead;
+      readonly cost: Spent;
+      readonly calls: readonly ProposedCall[];
+    }
+  | {
+      readonly kind: 'final';
+      readonly transcript: TranscriptHead;
+      readonly cost: Spent;
+      /** The output's canonical JSON; its bytes are in the ledger at this position. */
+      readonly output: Hash;
+      readonly outputBytes: number;
+    }
+  | {
+      /** The output did not fit its schema: `problem` is what the model is told. */
+      readonly kind: 'misfit';
+      readonly transcript: TranscriptHead;
+      readonly cost: Spent;
+      readonly problem: string;
+    }
+  | {
+      readonly kind: 'refused';
+      readonly transcript: TranscriptHead;
+      readonly cost: Spent;
+    }
+  | { readonly kind: 'stopped'; readonly because: StopReason; readonly detail: string }
+  | { readonly kind: 'halted'; readonly reason: string }
+  | { readonly kind: 'conflict' }
+);
+
+// --- runTool -------------------------------------------------------------------------------------
+
+export interface RunToolInput {
+  readonly position: Position;
+  readonly definition: Hash;
+  readonly id: string;
+  readonly tool: string;
+  readonly arguments?: string;
+  readonly argumentsHash: Hash;
+  readonly timeoutMs: number;
+  /** Attempts of the retry policy, so that the last one reports instead of throwing. */
+  readonly attemptsMax: number;
+  /** The near attempt answers `slow` instead of failing when its time is over. */
+  readonly moves?: true;
+  /** A human said that it did not happen: the request's position is the permission to run it again. */
+  readonly again?: Position;
+  /** Of the model reply that asked for it, where long arguments are read. */
+  readonly from: Position;
+}
+
+export type RunToolOutput = {
+  /** Hash of the input: local activity markers hold none. */
+  readonly input: Hash;
+} & (
+  | {
+      readonly kind: 'done';
+      readonly status: 'ok' | 'failed';
+      /** Of the message that the model will see. */
+      readonly hash: Hash;
+      readonly bytes: number;
+      /** Why it failed, from the closed list or the tool's own. */
+      readonly code?: string;
+      readonly costMicroUsd?: number;
+      /** Where the value came from. A constant until labels are computed. */
+      readonly label: 'U';
+    }
+  /** Nobody knows whether the effect happened: a human is asked. */
+  | { readonly kind: 'unknown'; readonly detail: string }
+  /** The near attempt took too long; the queue is next. */
+  | { readonly kind: 'slow' }
+  | { readonly kind: 'halted'; readonly reason: string }
+  | { readonly kind: 'conflict' }
+);
+
+// --- requests, children, the end -----------------------------------------------------------------
+
+export interface OpenRequestInput {
+  readonly position: Position;
+  readonly kind: 'approval' | 'unknown';
+  readonly tool: string;
+  readonly argumentsHash: Hash;
+  readonly arguments?: string;
+  readonly from: Position;
+  readonly id: string;
+  readonly deadlineMs: number;
+  readonly detail?: string;
+}
+
+export interface CloseRequestInput {
+  readonly position: Position;
+  readonly verdict: 'approved' | 'denied' | 'expired' | 'withdrawn';
+  readonly by: string;
+  readonly via: 'update' | 'signal' | 'deadline' | 'run';
+  readonly reason?: string;
+}
+
+export interface OpenChildInput {
+  readonly position: Position;
+  readonly agent: string;
+  readonly arguments?: string;
+  readonly argumentsHash: Hash;
+  readonly from: Position;
+  readonly id: string;
+  readonly depth: number;
+}
+
+export type OpenChildOutput =
+  | { readonly kind: 'opened'; readonly run: string; readonly start: AgentRunInput }
+  /** The child cannot run: its result is already stored at the position. */
+  | { readonly kind: 'closed'; readonly result: RunToolOutput }
+  | { readonly kind: 'halted'; readonly reason: string };
+
+export interface CloseChildInput {
+  readonly position: Position;
+  readonly id: string;
+  readonly run: string;
+  readonly argumentsHash: Hash;
+  readonly tool: string;
+}
+
+export interface CloseRunInput {
+  readonly outcome: RunOutcome;
+  /** Where the output's bytes are, for a run that is done. */
+  readonly outputAt?: Position;
+  readonly steps: number;
+}
+
+export type StopReason =
+  | 'halted'
+  | 'cost-limit'
+  | 'token-limit'
+  | 'step-limit'
+  | 'wall-limit'
+  | 'deadline'
+  | 'context-full'
+  | 'model-refused'
+  | 'ceiling-breached';
+
+/** How a run ended. Reaching a limit is an outcome, not a failure: the caller always gets one of these. */
+export type RunOutcome =
+  | { readonly kind: 'done'; readonly output: Hash; readonly bytes: number }
+  | { readonly kind: 'stopped'; readonly because: StopReason; readonly detail: string }
+  | {
+      readonly kind: 'failed';
+      readonly failure: { readonly type: FailureType | string; readonly message: string };
+    };
+
+/** Who asked an agent for a run, from inside another workflow. */
+export interface StartRunInput {
+  readonly agent: string;
+  readonly run: string;
+  readonly input: unknown;
+  readonly customer?: string;
+}

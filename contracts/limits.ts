@@ -1,0 +1,130 @@
+import { invariant } from './failures.ts';
+
+/** Every bound in the system, with its unit in its name. A caller may lower one, never raise it. */
+export const limits = {
+  // --- what a run may use up -------------------------------------------------------------------
+  /** Default ceiling of one run: one dollar stops a runaway loop long before a bill hurts. */
+  runCostMicroUsdDefault: 1_000_000,
+  runCostMicroUsdMax: 1_000_000_000_000,
+  runTokensDefault: 1_000_000,
+  runTokensMax: 1_000_000_000_000,
+  runStepsDefault: 40,
+  /** 1,000 steps of queue-placed calls are about two continue-as-new hops. */
+  runStepsMax: 1_000,
+  runWallMsDefault: 2 * 60 * 60 * 1000,
+  runWallMsMax: 30 * 24 * 60 * 60 * 1000,
+  outputTokensDefault: 4_096,
+  outputTokensMax: 200_000,
+  contextTokensDefault: 128_000,
+  contextTokensMax: 2_000_000,
+  toolResultTokensDefault: 16_000,
+  toolResultTokensMax: 1_000_000,
+
+  // --- definitions -----------------------------------------------------------------------------
+  agentNameCharsMax: 64,
+  toolNameCharsMax: 64,
+  toolsPerAgentMax: 128,
+  modelsPerAgentMax: 5,
+  agentsPerApplicationMax: 200,
+  instructionsBytesMax: 256 * 1024,
+  descriptionBytesMax: 8 * 1024,
+
+  // --- what callers send -----------------------------------------------------------------------
+  inputBytesMax: 1024 * 1024,
+  customerCharsMax: 128,
+  keyCharsMax: 256,
+  /** How long a start key stays taken. */
+  keyKeptDays: 30,
+  /** Text in a raw signal; longer is recorded as refused. */
+  signalTextBytesMax: 2 * 1024,
+  decidedByCharsMax: 256,
+  reasonCharsMax: 500,
+
+  // --- model calls -----------------------------------------------------------------------------
+  /** One attempt of one model call on the queue, queue time excluded. */
+  modelCallMsDefault: 120_000,
+  modelCallMsMax: 30 * 60 * 1000,
+  /** A near call holds its workflow task, and signals wait for it. */
+  nearModelCallMsMax: 8_000,
+  /** Silence of a stream after which the attempt is given up. */
+  modelStreamIdleMs: 30_000,
+  modelAttemptsMax: 6,
+  modelRetryFirstDelayMs: 500,
+  modelRetryFactor: 2,
+  modelRetryMaxDelayMs: 30_000,
+  /** Silence after which the server takes a call's worker for dead. */
+  heartbeatMsMax: 10_000,
+  /** Short calls send no heartbeat at all. */
+  heartbeatFirstMs: 3_000,
+  heartbeatEveryMs: 3_000,
+  /** Times that a model is told its output does not fit, in one step. */
+  repairsMax: 2,
+  toolCallsPerReplyMax: 64,
+  replyBytesMax: 4 * 1024 * 1024,
+
+  // --- tools -----------------------------------------------------------------------------------
+  nearToolMsMax: 2_000,
+  toolMsDefault: 20_000,
+  toolMsMax: 60 * 60 * 1000,
+  toolAttemptsDefault: 4,
+  toolAttemptsMax: 50,
+  toolRetryFirstDelayMs: 500,
+  toolRetryFactor: 2,
+  toolRetryMaxDelayMs: 30_000,
+  toolRetryDelayMsMax: 60 * 60 * 1000,
+  toolCallsInFlightMax: 8,
+  /** Arguments that travel in history; longer ones by reference. */
+  argumentsInlineBytesMax: 2 * 1024,
+  argumentsBytesMax: 256 * 1024,
+  toolResultBytesMax: 1024 * 1024,
+  toolErrorCharsMax: 1_000,
+  keyValidMsMax: 365 * 24 * 60 * 60 * 1000,
+  /** A run whose tools no worker has looks again after this. */
+  noWorkerRetryMs: 5_000,
+  childDepthMax: 5,
+
+  // --- humans ----------------------------------------------------------------------------------
+  approvalDeadlineMsDefault: 24 * 60 * 60 * 1000,
+  approvalDeadlineMsMax: 365 * 24 * 60 * 60 * 1000,
+  openRequestsPerRunMax: 64,
+  decisionsWaitingMax: 256,
+
+  // --- the database and the worker -------------------------------------------------------------
+  databasePoolMax: 20,
+  databaseStatementMsMax: 30_000,
+  databaseConnectMsMax: 10_000,
+  /** A reply that cannot be written yet is held, heartbeating, at most this long. */
+  storageHoldMsMax: 60_000,
+  /** Age of the worker's copy of the stop flags. */
+  stopFlagsAgeMsMax: 1_000,
+  /** Transcripts that a worker keeps rendered. */
+  transcriptCacheBytesMax: 64 * 1024 * 1024,
+  /** Rows without a workflow are started by a sweep; the promise is 10 s. */
+  sweepEveryMs: 4_000,
+  sweepOlderThanMs: 4_000,
+  sweepRowsMax: 100,
+  workerDrainMsMax: 30_000,
+
+  // --- history ---------------------------------------------------------------------------------
+  /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
+  historyEventsMax: 8_000,
+
+  // --- watching --------------------------------------------------------------------------------
+  watchPollMs: 250,
+  watchLeaseMs: 30_000,
+  watchEventsPerReadMax: 500,
+  deltaBatchMs: 50,
+  /** PostgreSQL refuses NOTIFY payloads of 8,000 bytes and more. */
+  notifyBytesMax: 7_500,
+} as const;
+
+// One late heartbeat must not look like a dead worker.
+invariant(
+  limits.heartbeatEveryMs * 2 <= limits.heartbeatMsMax,
+  'two heartbeats fit in one heartbeat timeout',
+);
+invariant(limits.nearToolMsMax <= limits.nearModelCallMsMax, 'near tools are the shorter ones');
+invariant(
+  limits.sweepEveryMs + limits.sweepOlderThanMs <= 10_000,
+  'a start without a workflow is found within the promised 10 s',
+);
