@@ -1,0 +1,172 @@
+import type { z } from 'zod';
+import type { Effect, Repeat } from '../contracts/definitions.ts';
+import { hasBrand, toolBrand } from './brands.ts';
+import { FieldReader, quoted } from './field-reader.ts';
+import { isObjectSchema, isSchema, jsonSchemaOf, notSchema } from './json-schema-of.ts';
+import { checkKeys } from './known-keys.ts';
+import { Mistakes } from './mistakes.ts';
+import { show } from './show.ts';
+import type { ChildAgent, Tool, ToolData } from './tool.ts';
+import type { ToolSpec } from './tool-spec.ts';
+import { readApproval } from './tool-approval.ts';
+import { readPlacement } from './tool-placement.ts';
+import { readRetry } from './tool-retry.ts';
+
+const knownKeys: readonly (keyof ToolSpec<z.ZodObject>)[] = [
+  'name',
+  'description',
+  'input',
+  'output',
+  'effect',
+  'repeat',
+  'keyValid',
+  'verify',
+  'approval',
+  'timeout',
+  'retry',
+  'placement',
+  'resultTokens',
+  'run',
+];
+const effects: readonly Effect[] = ['none', 'read', 'egress', 'write'];
+const repeats: readonly Repeat[] = ['safe', 'keyed', 'never'];
+const toolName = /^[a-zA-Z0-9_-]{1,64}$/;
+const keyValidMsDefault = 24 * 60 * 60 * 1000;
+
+/**
+ * Describes a tool that an agent may call.
+ *
+ * Nothing runs here. `input` and `output` are checked once for what JSON Schema can say.
+ *
+ * @throws BelayerError `DefinitionRejected` that lists every mistake of this tool.
+ */
+export function defineTool<I extends z.ZodObject, O extends z.ZodType | undefined = undefined>(
+  spec: ToolSpec<I, O>,
+): Tool<I, O> {
+  return makeTool<I, O>(spec);
+}
+
+export function isTool(value: unknown): value is Tool {
+  return hasBrand(value, toolBrand);
+}
+
+/** `defineTool`, and where `child` is given a tool that stands for a run of that agent. */
+export function makeTool<I extends z.ZodObject, O extends z.ZodType | undefined>(
+  spec: ToolSpec<I, O>,
+  child?: ChildAgent,
+): Tool<I, O> {
+  const mistakes = new Mistakes();
+  const read = new FieldReader(mistakes);
+  const fields = read.object('defineTool({ ... })', spec ?? null);
+  checkKeys(fields, { where: '', known: knownKeys, later: ['fallback'] }, mistakes);
+
+  const name = fields['name'];
+  if (typeof name !== 'string' || !toolName.test(name)) {
+    mistakes.add(
+      name === undefined
+        ? '`name` is missing'
+        : `\`name\`: ${show(name)} must be 1 to 64 of a-z, A-Z, 0-9, _ and - (the rule of the model providers)`,
+    );
+  }
+  read.text('description', fields['description'], 'descriptionBytesMax');
+  if (typeof fields['run'] !== 'function') {
+    mistakes.add(`\`run\` must be a function; ${show(fields['run'])} is not`);
+  }
+  const approval = readApproval(fields['approval'], read, mistakes);
+  const data = readData(fields, { read, mistakes, isChild: child !== undefined });
+  mistakes.throwIfAny(typeof name === 'string' ? `Tool \`${name}\`` : 'A tool');
+
+  const { verify, run } = spec;
+  const tool: Tool<I, O> = {
+    [toolBrand]: 1,
+    name: spec.name,
+    description: spec.description,
+    input: spec.input,
+    // Absent is undefined, which is what `O` then is.
+    output: spec.output as O,
+    data: {
+      ...data,
+      ...(approval.deadlineMs === undefined ? {} : { approvalDeadlineMs: approval.deadlineMs }),
+    },
+    approval: approval.kind,
+    asksHuman: (input) => approval.asks(input),
+    child,
+    ...(verify === undefined ? {} : { verify }),
+    run,
+  };
+  return Object.freeze(tool);
+}
+
+interface Reading {
+  readonly read: FieldReader;
+  readonly mistakes: Mistakes;
+  readonly isChild: boolean;
+}
+
+/** Where a mistake was added, the data is not used. */
+function readData(fields: Readonly<Record<string, unknown>>, reading: Reading): ToolData {
+  const { read, mistakes } = reading;
+  const effect = readEffect(fields, reading);
+  const keyValidMs = read.duration('keyValid', fields['keyValid'], 'keyValidMsMax');
+  const resultTokensMax = read.count('resultTokens', fields['resultTokens'], 'toolResultTokensMax');
+  const outputSchema = readOutput(fields['output'], mistakes);
+  const input = fields['input'];
+  if (!isObjectSchema(input)) {
+    mistakes.add(`\`input\` ${notSchema(input, 'a z.object({ ... })')}`);
+  }
+  const repeat = fields['repeat'] as Repeat | undefined;
+  return {
+    effect: effect ?? 'none',
+    ...(repeat === undefined ? {} : { repeat }),
+    ...(repeat === 'keyed' ? { keyValidMs: keyValidMs ?? keyValidMsDefault } : {}),
+    ...readPlacement({ ...fields, effect, isChild: reading.isChild }, read, mistakes),
+    retry: readRetry(fields['retry'], read, mistakes),
+    ...(resultTokensMax === undefined ? {} : { resultTokensMax }),
+    inputSchema:
+      (isObjectSchema(input) && jsonSchemaOf(input, { path: 'input', side: 'input' }, mistakes)) ||
+      {},
+    ...(outputSchema === undefined ? {} : { outputSchema }),
+  };
+}
+
+/** The effect, and whether the keys that only some effects have are where they belong. */
+function readEffect(
+  fields: Readonly<Record<string, unknown>>,
+  { read, mistakes }: Reading,
+): Effect | undefined {
+  if (fields['effect'] === undefined) {
+    mistakes.add(`\`effect\` is missing; say ${quoted(effects)}`);
+    return undefined;
+  }
+  const effect = read.oneOf('effect', fields['effect'], effects);
+  if (effect === undefined) return undefined;
+  if (effect === 'write') {
+    if (fields['repeat'] === undefined) {
+      mistakes.add("`repeat` is missing; a write must say 'safe', 'keyed' or 'never'");
+    }
+    const repeat = read.oneOf('repeat', fields['repeat'], repeats);
+    if (fields['keyValid'] !== undefined && repeat !== undefined && repeat !== 'keyed') {
+      mistakes.add(`\`keyValid\` is only for \`repeat: 'keyed'\`; this one is '${repeat}'`);
+    }
+    if (fields['verify'] !== undefined && typeof fields['verify'] !== 'function') {
+      mistakes.add(`\`verify\` must be a function; ${show(fields['verify'])} is not`);
+    }
+    return effect;
+  }
+  for (const key of ['repeat', 'keyValid', 'verify']) {
+    if (fields[key] !== undefined) {
+      mistakes.add(`\`${key}\` is only for writes; \`effect\` is '${effect}'`);
+    }
+  }
+  return effect;
+}
+
+function readOutput(output: unknown, mistakes: Mistakes): ToolData['outputSchema'] {
+  if (output === undefined) return undefined;
+  if (!isSchema(output)) {
+    mistakes.add(`\`output\` ${notSchema(output, 'a schema')}`);
+    return undefined;
+  }
+  // What parsing gives is what is stored, as JSON, and what the model sees.
+  return jsonSchemaOf(output, { path: 'output', side: 'output' }, mistakes);
+}
