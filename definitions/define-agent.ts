@@ -41,7 +41,8 @@ export function defineAgent<
   const N extends string,
   I extends z.ZodType | undefined = undefined,
   O extends z.ZodType | undefined = undefined,
->(spec: AgentSpec<N, I, O>): Agent<N, I, O> {
+>(spec: AgentSpec<N, I, O>): Agent<NoInfer<N>, NoInfer<I>, NoInfer<O>> {
+  // `NoInfer`: inside defineApp({ agents: [...] }) the schemas come from the spec alone.
   const mistakes = new Mistakes();
   const read = new FieldReader(mistakes);
   const fields = read.object('defineAgent({ ... })', spec ?? null);
@@ -90,6 +91,8 @@ function checkName(name: unknown, mistakes: Mistakes): void {
     mistakes.add(
       `\`name\`: ${show(name)} must be 1 to ${limits.agentNameCharsMax} of a-z, 0-9, - and _, a letter or digit first`,
     );
+  } else if (name in Object.prototype) {
+    mistakes.add(`\`name\`: ${show(name)} is a name that every JavaScript object has`);
   }
 }
 

@@ -42,7 +42,8 @@ const keyValidMsDefault = 24 * 60 * 60 * 1000;
  */
 export function defineTool<I extends z.ZodObject, O extends z.ZodType | undefined = undefined>(
   spec: ToolSpec<I, O>,
-): Tool<I, O> {
+): Tool<NoInfer<I>, NoInfer<O>> {
+  // `NoInfer`: inside `tools: [...]` the schemas come from the spec alone.
   return makeTool<I, O>(spec);
 }
 
@@ -61,13 +62,7 @@ export function makeTool<I extends z.ZodObject, O extends z.ZodType | undefined>
   checkKeys(fields, { where: '', known: knownKeys, later: ['fallback'] }, mistakes);
 
   const name = fields['name'];
-  if (typeof name !== 'string' || !toolName.test(name)) {
-    mistakes.add(
-      name === undefined
-        ? '`name` is missing'
-        : `\`name\`: ${show(name)} must be 1 to 64 of a-z, A-Z, 0-9, _ and - (the rule of the model providers)`,
-    );
-  }
+  checkName(name, mistakes);
   read.text('description', fields['description'], 'descriptionBytesMax');
   if (typeof fields['run'] !== 'function') {
     mistakes.add(`\`run\` must be a function; ${show(fields['run'])} is not`);
@@ -95,6 +90,18 @@ export function makeTool<I extends z.ZodObject, O extends z.ZodType | undefined>
     run,
   };
   return Object.freeze(tool);
+}
+
+function checkName(name: unknown, mistakes: Mistakes): void {
+  if (name === undefined) {
+    mistakes.add('`name` is missing');
+  } else if (typeof name !== 'string' || !toolName.test(name)) {
+    mistakes.add(
+      `\`name\`: ${show(name)} must be 1 to 64 of a-z, A-Z, 0-9, _ and - (the rule of the model providers)`,
+    );
+  } else if (name in Object.prototype) {
+    mistakes.add(`\`name\`: ${show(name)} is a name that every JavaScript object has`);
+  }
 }
 
 interface Reading {

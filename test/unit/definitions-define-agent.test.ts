@@ -52,6 +52,37 @@ test('one agent stands for an application, and an unknown application takes any 
   expectTypeOf<OutputOf<App, 'anything'>>().toBeUnknown();
 });
 
+test('definitions inside definitions are typed as they are outside', () => {
+  const app = defineApp({
+    agents: [
+      defineAgent({
+        name: 'inline',
+        instructions: (input) => input.toUpperCase(),
+        tools: [
+          defineTool({
+            name: 'echo',
+            description: 'Echo.',
+            effect: 'none',
+            input: z.object({ text: z.string() }),
+            run: ({ text }) => text.toUpperCase(),
+          }),
+          defineTool({
+            name: 'big',
+            description: 'Count.',
+            effect: 'none',
+            input: z.object({}),
+            // @ts-expect-error JSON has no bigint
+            run: () => 1n,
+          }),
+        ],
+      }),
+    ],
+  });
+  expectTypeOf<AgentName<typeof app>>().toEqualTypeOf<'inline'>();
+  expectTypeOf<InputOf<typeof app, 'inline'>>().toEqualTypeOf<string>();
+  expect(app.agents[0]?.tools).toHaveLength(2);
+});
+
 test('instructions take the parsed input', () => {
   expectTypeOf(defineAgent<'a', typeof support.input>)
     .parameter(0)
@@ -161,6 +192,13 @@ test('two agents with one name are a mistake, wherever they come from', () => {
   expect(() => defineApp({ agents: [] })).toThrow('at least one agent');
   // @ts-expect-error agents is the key
   expect(() => defineApp({ agent: [lead] })).toThrow('did you mean `agents`?');
+});
+
+test('a name that every object has would be found where nothing was defined', () => {
+  expect(() => defineAgent({ name: 'constructor', instructions: 'x' })).toThrow(
+    '`name`: "constructor" is a name that every JavaScript object has',
+  );
+  expect(() => research.asTool({ name: '__proto__' })).toThrow('every JavaScript object has');
 });
 
 test('agents inside agents have a depth', () => {
