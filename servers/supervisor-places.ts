@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, realpathSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
+import { ownOnly } from './cache-folder.ts';
 import { serverLimits } from './server-limits.ts';
 
 /** Where the things of a data folder's supervisor are. */
@@ -32,6 +33,7 @@ export function socketPath(folder: string, temporaryFolder: string = tmpdir()): 
   const near = join(folder, 'supervisor.sock');
   if (Buffer.byteLength(near) <= serverLimits.socketPathBytesMax) return near;
   const own = join(temporaryFolder, `belayer-${userInfo().uid}`);
+  ownOnly(own);
   mkdirSync(own, { recursive: true, mode: 0o700 });
   return join(own, `${createHash('sha256').update(folder).digest('hex').slice(0, 24)}.sock`);
 }
