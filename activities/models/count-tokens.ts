@@ -1,4 +1,5 @@
 import { bareModelName } from './model-name.ts';
+import { splitLongRuns } from './split-long-runs.ts';
 
 type EncodingName = 'o200k_base' | 'cl100k_base';
 
@@ -34,7 +35,8 @@ export function isTokenizerKnown(model: string): boolean {
 }
 
 /**
- * Tokens of a text: exact for OpenAI's models, `tokensUpperBound` of its bytes for others and for very long texts.
+ * Tokens of a text: exact for OpenAI's models, `tokensUpperBound` of its bytes for others, for very long texts, and
+ * for runs of more than 500 letters, spaces or signs without a break. Never fewer than the exact number.
  *
  * Of the text alone: the few tokens that a chat template puts around each message are not in it. Text that looks like
  * a special token counts as the text that it is.
@@ -43,7 +45,11 @@ export async function tokensOf(text: string, model: string): Promise<number> {
   const name = encodingOf(model);
   if (name === undefined || text.length > countedCharsMax) return tokensUpperBound(Buffer.byteLength(text));
   const encoding = await imports[name]();
-  return encoding.countTokens(text, asPlainText);
+  let tokens = 0;
+  for (const part of splitLongRuns(text)) {
+    tokens += part.isRun ? tokensUpperBound(Buffer.byteLength(part.text)) : encoding.countTokens(part.text, asPlainText);
+  }
+  return tokens;
 }
 
 const asPlainText = { disallowedSpecial: new Set<string>() };
