@@ -81,7 +81,7 @@ export async function startOwnServers(options: OwnServersOptions = {}): Promise<
       const former = running[name];
       invariant(former !== undefined, `a server that is restarted was asked for (${name})`);
       await former.stop();
-      running[name] = await startServer(former.launch);
+      running[name] = await startOwn(former.launch);
     };
     const kill = async (name: 'temporal' | 'postgres', signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
       const victim = running[name];
@@ -119,6 +119,9 @@ export async function startOwnServers(options: OwnServersOptions = {}): Promise<
   }
 }
 
+/** A test run that is killed takes its servers with it. */
+const startOwn = (launch: ServerLaunch): Promise<RunningServer> => startServer(launch, () => {}, 'with-parent');
+
 /** Another test may take a port between its choice and its use; then others are chosen. */
 async function startOnFreshPorts<Launch extends ServerLaunch & (TemporalLaunch | PostgresLaunch)>(
   prepare: () => Promise<Launch>,
@@ -127,7 +130,7 @@ async function startOnFreshPorts<Launch extends ServerLaunch & (TemporalLaunch |
   for (let pick = 1; ; pick++) {
     const launch = await prepare();
     try {
-      onStart(await startServer(launch));
+      onStart(await startOwn(launch));
       return launch;
     } catch (error) {
       if (pick >= serverLimits.portRepicksMax || !/address already in use/i.test(String(error))) throw error;

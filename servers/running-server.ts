@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
+import { findOnPath } from './find-executable.ts';
 import { commandLineOf, identityOf, isAlive, type ProcessIdentity } from './process-identity.ts';
 import type { ServerLaunch } from './server-launch.ts';
 import { lastLines, preparedLog } from './server-log.ts';
@@ -21,13 +22,21 @@ export interface RunningServer {
  * Starts a server and waits until it serves. Its output goes straight to its log file, never
  * through a pipe, so that it lives on when the process that started it is killed.
  * @param onSpawn  Called in the same moment the process exists, so that it can be recorded before anything else happens.
+ * @param life  `own`: it lives on when this process is killed, to be found by the next supervisor. `with-parent`: the
+ *              kernel kills it then (on Linux; elsewhere it is left behind).
  * @throws ServerMissing  It ended or did not serve in time; with the last lines of its log. It is not running then.
  */
-export async function startServer(launch: ServerLaunch, onSpawn: (identity: ProcessIdentity) => void = () => {}): Promise<RunningServer> {
+export async function startServer(
+  launch: ServerLaunch,
+  onSpawn: (identity: ProcessIdentity) => void = () => {},
+  life: 'own' | 'with-parent' = 'own',
+): Promise<RunningServer> {
   await launch.clearTheWay?.();
   const logStart = preparedLog(launch.logFile);
   const log = openSync(launch.logFile, 'a', 0o600);
-  const child = spawn(launch.command, launch.args, {
+  const tie = life === 'with-parent' && process.platform === 'linux' ? findOnPath('setpriv') : undefined;
+  const [command = '', ...args] = [...(tie === undefined ? [] : [tie, '--pdeathsig', 'KILL']), launch.command, ...launch.args];
+  const child = spawn(command, args, {
     cwd: launch.cwd,
     env: launch.env,
     stdio: ['ignore', log, log],

@@ -27,7 +27,8 @@ export class SupervisedServer<Launch extends ServerLaunch> {
   #state: ServerStatus['state'] = 'stopped';
   #restarts = 0;
   #failuresInARow = 0;
-  #stopping = false;
+  readonly #stopRequest = new AbortController();
+  readonly #stopRequested = new Promise<void>((resolve) => this.#stopRequest.signal.addEventListener('abort', () => resolve(), { once: true }));
 
   constructor(options: SupervisedServerOptions<Launch>) {
     this.#options = options;
@@ -56,7 +57,7 @@ export class SupervisedServer<Launch extends ServerLaunch> {
 
   /** Waits for a start that is under way, then stops it for good. */
   async stop(): Promise<void> {
-    this.#stopping = true;
+    this.#stopRequest.abort();
     await this.#starting?.catch(() => {});
     await this.#running?.stop();
     this.#state = 'stopped';
@@ -100,41 +101,38 @@ export class SupervisedServer<Launch extends ServerLaunch> {
     this.#running = running;
     this.#state = 'serving';
     const servedFrom = Date.now();
-    void running.ended.then(async (how) => {
-      if (this.#stopping) return;
+    void running.ended.then((how) => {
+      if (this.#stopRequest.signal.aborted) return;
       if (Date.now() - servedFrom > serverLimits.healthyAfterMs) this.#failuresInARow = 0;
-      await this.#restart(launch, how);
+      // A lease that comes now waits for the restart, as one at the first start does.
+      this.#starting = this.#restart(launch, how);
+      this.#starting.catch(() => {});
     });
   }
 
-  async #restart(launch: Launch, how: string): Promise<void> {
+  async #restart(launch: Launch, how: string): Promise<Launch> {
     this.#state = 'restarting';
     this.#running = undefined;
-    let reason = new Error(how);
-    while (!this.#stopping) {
-      const delays = serverLimits.restartDelaysMs;
+    const { restartDelaysMs: delays, restartsMax } = serverLimits;
+    let reason = how;
+    for (; this.#failuresInARow < restartsMax; this.#failuresInARow++) {
       const delay = delays[Math.min(this.#failuresInARow, delays.length - 1)] ?? 0;
-      if (this.#failuresInARow++ >= serverLimits.restartsMax) {
-        this.#state = 'failed';
-        this.#starting = undefined;
-        this.#options.onGivenUp(new Error(`${launch.name} died ${serverLimits.restartsMax} times in a row: ${reason.message}`));
-        return;
-      }
-      this.#options.log(`${launch.name} died: ${reason.message}. Starting it again in ${delay} ms.`);
-      await sleep(delay);
-      if (this.#stopping) return;
-      // stop() waits for this start like for the first one.
-      const spawned = this.#spawn(launch);
-      this.#starting = spawned.then(() => launch);
-      this.#starting.catch(() => {});
+      this.#options.log(`${launch.name} died: ${reason}. Starting it again in ${delay} ms.`);
+      await Promise.race([sleep(delay), this.#stopRequested]);
+      if (this.#stopRequest.signal.aborted) throw new Error(`${launch.name} was stopped`);
       try {
-        await spawned;
+        await this.#spawn(launch);
         this.#restarts++;
-        return;
+        this.#failuresInARow++;
+        return launch;
       } catch (error) {
-        reason = error as Error;
+        reason = String((error as Error).message);
       }
     }
+    this.#state = 'failed';
+    const givenUp = new Error(`${launch.name} died ${restartsMax} times in a row: ${reason}`);
+    this.#options.onGivenUp(givenUp);
+    throw givenUp;
   }
 }
 

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -79,22 +79,23 @@ async function namespaces(address: string): Promise<string[]> {
   }
 }
 
-/** A client in a process of its own, which says one line when it has its lease and then holds it. */
-function clientProcess(): { child: ChildProcess; ready: Promise<string> } {
-  const script = join(root, 'client.mts');
+/** A program in a process of its own, with `servers` and `dataFolder` in reach; ready when it says its first line. */
+function programProcess(body: string): { child: ChildProcess; ready: Promise<string> } {
+  const script = join(root, `program-${children.length}.mts`);
+  const servers = new URL('../../servers/', import.meta.url).href;
   writeFileSync(
     script,
-    `const { leaseServers } = await import(process.argv[2]);
-     const lease = await leaseServers({ dataFolder: process.argv[3], graceMs: 400 });
-     console.log(lease.addresses.databaseUrl);
-     setInterval(() => {}, 1000);`,
+    `const servers = await import('${servers}index.ts'); const { tryLock } = await import('${servers}generation-lock.ts');
+     const dataFolder = ${JSON.stringify(dataFolder)}; ${body}; setInterval(() => {}, 1000);`,
   );
   const tsx = pathToFileURL(createRequire(import.meta.url).resolve('tsx')).href;
-  const index = new URL('../../servers/index.ts', import.meta.url).href;
-  const child = spawn(process.execPath, ['--import', tsx, script, index, dataFolder], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, ['--import', tsx, script], { stdio: ['ignore', 'pipe', 'inherit'] });
   children.push(child);
   return { child, ready: once(child.stdout as NonNullable<typeof child.stdout>, 'data').then(([data]) => String(data).trim()) };
 }
+
+/** A client that says the database's URL when it has its lease, and then holds it. */
+const clientProcess = () => programProcess('console.log((await servers.leaseServers({ dataFolder, graceMs: 400 })).addresses.databaseUrl)');
 
 describe('embedded servers', { timeout: 60_000 }, () => {
   test('the first lease starts both, the second joins them, and they stop after the last one', async () => {
@@ -280,6 +281,53 @@ describe('servers of a test', { timeout: 60_000 }, () => {
     }
     expect(existsSync(own.folder)).toBe(false);
     expect(pids.filter((pid) => commandLineOf(pid as number).includes(own.folder))).toEqual([]);
+  });
+
+  test.runIf(process.platform === 'linux')('a test run that is killed takes them with it', async () => {
+    const { child, ready } = programProcess(
+      "const own = await servers.startOwnServers({ folder: dataFolder, postgresSettings: { fsync: 'off' } }); console.log(own.temporalPid + ' ' + own.postgresPid)",
+    );
+    const pids = (await ready).split(' ').map(Number);
+    expect(pids.map((pid) => commandLineOf(pid).includes(dataFolder))).toEqual([true, true]);
+    child.kill('SIGKILL');
+    await eventually(5_000, () => pids.every((pid) => !commandLineOf(pid).includes(dataFolder)) || undefined);
+  });
+
+  test('PostgreSQL of the machine works as well, and as another user where root has no user namespaces', async () => {
+    const settings = { BELAYER_POSTGRES_BIN: '/usr/lib/postgresql/15/bin', BELAYER_POSTGRES_RUN_AS: 'nobody' };
+    if (!existsSync(settings.BELAYER_POSTGRES_BIN) || process.getuid?.() !== 0) return;
+    chmodSync(root, 0o755);
+    Object.assign(process.env, settings);
+    try {
+      const own = await startOwnServers({ folder: dataFolder, temporal: false });
+      try {
+        expect(await ask(own.addresses.databaseUrl, 'select lower($$ABC$$) as word, split_part(version(), $$ $$, 2) as version')).toEqual([{ word: 'abc', version: expect.stringMatching(/^15/) }]);
+        expect(statSync(join(dataFolder, 'postgres')).uid).not.toBe(0);
+      } finally {
+        await own.stop();
+      }
+    } finally {
+      for (const name of Object.keys(settings)) delete process.env[name];
+    }
+  });
+});
+
+describe('the lock between processes', { timeout: 60_000 }, () => {
+  test('of many that find a dead holder at the same moment, one wins', async () => {
+    mkdirSync(dataFolder);
+    writeFileSync(join(dataFolder, '7'), JSON.stringify({ pid: 2 ** 22 + 1, startedAt: '1', nonce: 'x' }));
+    const start = Date.now() + 3_500;
+    const contender = `while (Date.now() < ${start}); for (let round = 0; round < 20; round++) { const lock = tryLock(dataFolder); if ('release' in lock) { console.log('won'); break; } } console.log('.')`;
+    const said = await Promise.all(
+      Array.from({ length: 5 }, async () => {
+        const { child } = programProcess(contender);
+        let text = '';
+        child.stdout?.on('data', (chunk: Buffer) => (text += chunk.toString()));
+        await eventually(20_000, () => text.includes('.') || undefined);
+        return text.includes('won');
+      }),
+    );
+    expect(said.filter(Boolean)).toHaveLength(1);
   });
 });
 
