@@ -28,11 +28,13 @@ export interface WireReply {
   readonly model?: unknown;
   readonly usage?: unknown;
   readonly error?: unknown;
-  readonly choices?: readonly {
-    readonly delta?: WireMessage | null;
-    readonly message?: WireMessage | null;
-    readonly finish_reason?: unknown;
-  }[] | null;
+  readonly choices?:
+    | readonly {
+        readonly delta?: WireMessage | null;
+        readonly message?: WireMessage | null;
+        readonly finish_reason?: unknown;
+      }[]
+    | null;
 }
 
 interface Slot {
@@ -60,10 +62,12 @@ export class ReplyAssembly {
   add(event: WireReply): { readonly text: string; readonly isContent: boolean } {
     if (typeof event.model === 'string' && event.model !== '') this.#model = event.model;
     // The last bill stands: some providers send a running total with every event.
-    if (event.usage !== undefined && event.usage !== null) this.#usage = usageFrom(event.usage) ?? this.#usage;
+    if (event.usage !== undefined && event.usage !== null)
+      this.#usage = usageFrom(event.usage) ?? this.#usage;
     const choice = event.choices?.[0];
     if (choice === undefined || choice === null) return nothing;
-    if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '') this.#finishReason = choice.finish_reason;
+    if (typeof choice.finish_reason === 'string' && choice.finish_reason !== '')
+      this.#finishReason = choice.finish_reason;
     const message = choice.delta ?? choice.message;
     if (message === undefined || message === null) return nothing;
     const text = textOf(message.content);
@@ -119,7 +123,9 @@ export class ReplyAssembly {
     const numbered = typeof index === 'number' && Number.isSafeInteger(index) && index >= 0;
     const known = numbered
       ? this.#slots.findLast((slot) => slot.index === index)
-      : id === '' && name !== '' ? undefined : this.#slots.findLast((slot) => id === '' || slot.id === id);
+      : id === '' && name !== ''
+        ? undefined
+        : this.#slots.findLast((slot) => id === '' || slot.id === id);
     const isOther = known !== undefined && id !== '' && known.id !== '' && known.id !== id;
     if (known !== undefined && !isOther) return known;
     const next = this.#slots.reduce((max, slot) => Math.max(max, slot.index), -1) + 1;
@@ -137,6 +143,7 @@ function textOf(content: unknown): string {
   if (!Array.isArray(content)) return '';
   return content
     .map((part: { type?: unknown; text?: unknown } | null) =>
-      part?.type === 'text' && typeof part.text === 'string' ? part.text : '')
+      part?.type === 'text' && typeof part.text === 'string' ? part.text : '',
+    )
     .join('');
 }

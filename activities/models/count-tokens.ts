@@ -43,11 +43,14 @@ export function isTokenizerKnown(model: string): boolean {
  */
 export async function tokensOf(text: string, model: string): Promise<number> {
   const name = encodingOf(model);
-  if (name === undefined || text.length > countedCharsMax) return tokensUpperBound(Buffer.byteLength(text));
+  if (name === undefined || text.length > countedCharsMax)
+    return tokensUpperBound(Buffer.byteLength(text));
   const encoding = await imports[name]();
   let tokens = 0;
   for (const part of splitLongRuns(text)) {
-    tokens += part.isRun ? tokensUpperBound(Buffer.byteLength(part.text)) : encoding.countTokens(part.text, asPlainText);
+    tokens += part.isRun
+      ? tokensUpperBound(Buffer.byteLength(part.text))
+      : encoding.countTokens(part.text, asPlainText);
   }
   return tokens;
 }

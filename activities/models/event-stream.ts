@@ -25,7 +25,11 @@ export class EventStream {
     for (;;) {
       const end = buffered.indexOf('\n', start);
       if (end === -1) break;
-      this.#line(buffered, start, end > start && buffered.charCodeAt(end - 1) === 13 ? end - 1 : end);
+      this.#line(
+        buffered,
+        start,
+        end > start && buffered.charCodeAt(end - 1) === 13 ? end - 1 : end,
+      );
       start = end + 1;
     }
     this.#rest = start === 0 ? buffered : buffered.slice(start);

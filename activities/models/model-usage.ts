@@ -15,7 +15,10 @@ export interface ModelUsage {
 interface WireUsage {
   readonly prompt_tokens?: unknown;
   readonly completion_tokens?: unknown;
-  readonly prompt_tokens_details?: { readonly cached_tokens?: unknown; readonly cache_write_tokens?: unknown } | null;
+  readonly prompt_tokens_details?: {
+    readonly cached_tokens?: unknown;
+    readonly cache_write_tokens?: unknown;
+  } | null;
   readonly completion_tokens_details?: { readonly reasoning_tokens?: unknown } | null;
   /** DeepSeek's name for the cached part. */
   readonly prompt_cache_hit_tokens?: unknown;
@@ -40,7 +43,9 @@ export function usageFrom(wire: unknown): ModelUsage | undefined {
   return {
     inputTokens,
     cachedInputTokens,
-    ...(isCount(written) && written > 0 ? { cacheWriteTokens: Math.min(written, inputTokens - cachedInputTokens) } : {}),
+    ...(isCount(written) && written > 0
+      ? { cacheWriteTokens: Math.min(written, inputTokens - cachedInputTokens) }
+      : {}),
     outputTokens,
     reasoningTokens: isCount(reasoning) ? Math.min(reasoning, outputTokens) : 0,
   };

@@ -49,7 +49,10 @@ async function callOnce(client: OpenAI, request: ModelRequest): Promise<ModelRes
   request.signal.addEventListener('abort', onAbort, { once: true });
   let gaveUp: TransportFault | undefined;
   const giveUp = (kind: 'idle' | 'late', ms: number) => () => {
-    gaveUp ??= new TransportFault(kind, `No ${kind === 'idle' ? 'byte' : 'whole reply'} for ${ms} ms.`);
+    gaveUp ??= new TransportFault(
+      kind,
+      `No ${kind === 'idle' ? 'byte' : 'whole reply'} for ${ms} ms.`,
+    );
     attempt.abort();
   };
   const idle = setTimeout(giveUp('idle', request.idleMs), request.idleMs);
@@ -64,7 +67,8 @@ async function callOnce(client: OpenAI, request: ModelRequest): Promise<ModelRes
         timeout: Math.ceil(request.timeoutMs),
       })
       .asResponse();
-    if (!(response instanceof WireResponse)) throw new TransportFault('malformed', 'A response came from elsewhere.');
+    if (!(response instanceof WireResponse))
+      throw new TransportFault('malformed', 'A response came from elsewhere.');
     const providerRequestId = response.headers.get('x-request-id') ?? undefined;
 
     let hasBytes = false;
@@ -83,7 +87,10 @@ async function callOnce(client: OpenAI, request: ModelRequest): Promise<ModelRes
     });
     assertUseful(reply, providerRequestId);
     return responseFrom(reply, {
-      model: request.model, providerRequestId, firstTokenMs, latencyMs: performance.now() - startedAt,
+      model: request.model,
+      providerRequestId,
+      firstTokenMs,
+      latencyMs: performance.now() - startedAt,
     });
   } catch (error) {
     // Temporal must see its own cancellation: wrapped, it would be retried as a failure.
@@ -105,13 +112,21 @@ function assertUseful(reply: AssembledReply, providerRequestId: string | undefin
   }
   const isEmpty = text === '' && refusal === undefined && toolCalls.length === 0;
   if (isEmpty && !emptyButExplained.has(finishReason ?? '')) {
-    throw new TransportFault('empty', 'A reply has neither text, refusal nor tool call.', { usage, providerRequestId });
+    throw new TransportFault('empty', 'A reply has neither text, refusal nor tool call.', {
+      usage,
+      providerRequestId,
+    });
   }
 }
 
 function responseFrom(
   reply: AssembledReply,
-  seen: { model: string; providerRequestId: string | undefined; firstTokenMs: number | undefined; latencyMs: number },
+  seen: {
+    model: string;
+    providerRequestId: string | undefined;
+    firstTokenMs: number | undefined;
+    latencyMs: number;
+  },
 ): ModelResponse {
   return {
     text: reply.text,

@@ -30,12 +30,20 @@ export function priceOverridesFrom(text: string, from: string): PriceOverrides {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw new BelayerError(failureType.settingsRejected, `${from} is not JSON. ${example}`, { cause });
+    throw new BelayerError(failureType.settingsRejected, `${from} is not JSON. ${example}`, {
+      cause,
+    });
   }
   const read = priceOverridesSchema.safeParse(value);
   if (read.success) return read.data;
-  const mistakes = read.error.issues.map((issue) => `${issue.path.join('.') || 'the whole'}: ${issue.message}`);
-  throw new BelayerError(failureType.settingsRejected, `${from} has ${mistakes.length} mistake(s): ${mistakes.join('; ')}. ${example}`);
+  const mistakes = read.error.issues.map(
+    (issue) => `${issue.path.join('.') || 'the whole'}: ${issue.message}`,
+  );
+  throw new BelayerError(
+    failureType.settingsRejected,
+    `${from} has ${mistakes.length} mistake(s): ${mistakes.join('; ')}. ${example}`,
+  );
 }
 
-const example = 'Example: { "my-model": { "inputUsdPerMillion": 0.1, "cachedInputUsdPerMillion": 0.01, "outputUsdPerMillion": 0.4 } }';
+const example =
+  'Example: { "my-model": { "inputUsdPerMillion": 0.1, "cachedInputUsdPerMillion": 0.01, "outputUsdPerMillion": 0.4 } }';

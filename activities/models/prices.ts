@@ -44,9 +44,16 @@ export interface PriceQuestion {
  * @returns undefined for a model without a price for input and output. The caller refuses it: nothing is free by default.
  */
 export function priceOf(model: string, question: PriceQuestion = {}): Price | undefined {
-  const override = question.overrides !== undefined && Object.hasOwn(question.overrides, model) ? question.overrides[model] : undefined;
+  const override =
+    question.overrides !== undefined && Object.hasOwn(question.overrides, model)
+      ? question.overrides[model]
+      : undefined;
   if (override !== undefined) {
-    const { inputUsdPerMillion, outputUsdPerMillion, cachedInputUsdPerMillion = inputUsdPerMillion } = override;
+    const {
+      inputUsdPerMillion,
+      outputUsdPerMillion,
+      cachedInputUsdPerMillion = inputUsdPerMillion,
+    } = override;
     return flat([inputUsdPerMillion, cachedInputUsdPerMillion, outputUsdPerMillion], 'override');
   }
   // Priced like a small model, so that budgets are seen to work without a key. Nobody is billed.
@@ -71,7 +78,8 @@ export function picoUsdPerToken(usdPerMillion: number): number {
  * @throws nothing: a usage has been held to whole numbers and its parts to their totals by `usageFrom`.
  */
 export function costMicroUsd(price: Price, usage: ModelUsage): number {
-  const rates = price.tiers.findLast((tier) => usage.inputTokens > tier.aboveInputTokens) ?? price.tiers[0];
+  const rates =
+    price.tiers.findLast((tier) => usage.inputTokens > tier.aboveInputTokens) ?? price.tiers[0];
   const written = usage.cacheWriteTokens ?? 0;
   const plain = usage.inputTokens - usage.cachedInputTokens - written;
   return microUsd(
@@ -88,12 +96,23 @@ export function costMicroUsd(price: Price, usage: ModelUsage): number {
  * token at the dearest for output, of all tiers that the prompt may reach. Never below `costMicroUsd` of a usage
  * within the two bounds.
  */
-export function worstCaseMicroUsd(price: Price, bounds: { readonly promptTokensMax: number; readonly outputTokensMax: number }): number {
-  const reached = price.tiers.filter((tier) => tier.aboveInputTokens === 0 || bounds.promptTokensMax > tier.aboveInputTokens);
-  const input = Math.max(...reached.map((tier) => Math.max(tier.inputPicoUsd, tier.cachedInputPicoUsd, tier.cacheWritePicoUsd)));
+export function worstCaseMicroUsd(
+  price: Price,
+  bounds: { readonly promptTokensMax: number; readonly outputTokensMax: number },
+): number {
+  const reached = price.tiers.filter(
+    (tier) => tier.aboveInputTokens === 0 || bounds.promptTokensMax > tier.aboveInputTokens,
+  );
+  const input = Math.max(
+    ...reached.map((tier) =>
+      Math.max(tier.inputPicoUsd, tier.cachedInputPicoUsd, tier.cacheWritePicoUsd),
+    ),
+  );
   const output = Math.max(...reached.map((tier) => tier.outputPicoUsd));
   return microUsd(
-    BigInt(bounds.promptTokensMax) * BigInt(input) + BigInt(bounds.outputTokensMax) * BigInt(output) + BigInt(price.requestPicoUsd),
+    BigInt(bounds.promptTokensMax) * BigInt(input) +
+      BigInt(bounds.outputTokensMax) * BigInt(output) +
+      BigInt(price.requestPicoUsd),
   );
 }
 
@@ -118,35 +137,64 @@ function flat([input, cached, output]: PerMillion, source: Price['source']): Pri
 type PackagePrices = PriceCalculation['model_price'];
 
 function fromPackage(found: PriceCalculation): Price | undefined {
-  const hourly = Array.isArray(found.model.prices) && found.model.prices.some((each) => each.constraint?.type === 'time_of_date');
-  const candidates: PackagePrices[] = hourly && Array.isArray(found.model.prices)
-    ? [found.model_price, ...found.model.prices.map((each) => each.prices)]
-    : [found.model_price];
-  if (candidates.some((prices) => prices['input_mtok'] === undefined || prices['output_mtok'] === undefined)) return undefined;
-  const starts = new Set(candidates.flatMap((prices) => tokenKeys.flatMap((key) => startsOf(prices[key]))));
-  const tiers = [0, ...[...starts].filter((start) => start > 0)].toSorted((a, b) => a - b).map((start): Rates => {
-    const dearest = (...keys: TokenKey[]) =>
-      Math.max(...candidates.map((prices) => {
-        const priced = keys.flatMap((key) => (prices[key] === undefined ? [] : [rateAt(prices[key], start)]));
-        return picoUsdPerToken(priced.length === 0 ? rateAt(prices['input_mtok'], start) : Math.max(...priced));
-      }));
-    return {
-      aboveInputTokens: start,
-      inputPicoUsd: dearest('input_mtok'),
-      cachedInputPicoUsd: dearest('cache_read_mtok'),
-      cacheWritePicoUsd: dearest('cache_write_mtok', 'cache_write_1h_mtok'),
-      outputPicoUsd: dearest('output_mtok', 'output_reasoning_mtok'),
-    };
-  });
+  const hourly =
+    Array.isArray(found.model.prices) &&
+    found.model.prices.some((each) => each.constraint?.type === 'time_of_date');
+  const candidates: PackagePrices[] =
+    hourly && Array.isArray(found.model.prices)
+      ? [found.model_price, ...found.model.prices.map((each) => each.prices)]
+      : [found.model_price];
+  if (
+    candidates.some(
+      (prices) => prices['input_mtok'] === undefined || prices['output_mtok'] === undefined,
+    )
+  )
+    return undefined;
+  const starts = new Set(
+    candidates.flatMap((prices) => tokenKeys.flatMap((key) => startsOf(prices[key]))),
+  );
+  const tiers = [0, ...[...starts].filter((start) => start > 0)]
+    .toSorted((a, b) => a - b)
+    .map((start): Rates => {
+      const dearest = (...keys: TokenKey[]) =>
+        Math.max(
+          ...candidates.map((prices) => {
+            const priced = keys.flatMap((key) =>
+              prices[key] === undefined ? [] : [rateAt(prices[key], start)],
+            );
+            return picoUsdPerToken(
+              priced.length === 0 ? rateAt(prices['input_mtok'], start) : Math.max(...priced),
+            );
+          }),
+        );
+      return {
+        aboveInputTokens: start,
+        inputPicoUsd: dearest('input_mtok'),
+        cachedInputPicoUsd: dearest('cache_read_mtok'),
+        cacheWritePicoUsd: dearest('cache_write_mtok', 'cache_write_1h_mtok'),
+        outputPicoUsd: dearest('output_mtok', 'output_reasoning_mtok'),
+      };
+    });
   const [first, ...more] = tiers;
   if (first === undefined) return undefined;
-  const requests = Math.max(...candidates.map((prices) => rateAt(prices['requests_kcount'], Infinity)));
+  const requests = Math.max(
+    ...candidates.map((prices) => rateAt(prices['requests_kcount'], Infinity)),
+  );
   // US dollars per thousand requests.
-  return { tiers: [first, ...more], requestPicoUsd: Math.ceil(requests * 1_000_000_000), source: 'genai-prices 0.1.8' };
+  return {
+    tiers: [first, ...more],
+    requestPicoUsd: Math.ceil(requests * 1_000_000_000),
+    source: 'genai-prices 0.1.8',
+  };
 }
 
 const tokenKeys = [
-  'input_mtok', 'cache_read_mtok', 'cache_write_mtok', 'cache_write_1h_mtok', 'output_mtok', 'output_reasoning_mtok',
+  'input_mtok',
+  'cache_read_mtok',
+  'cache_write_mtok',
+  'cache_write_1h_mtok',
+  'output_mtok',
+  'output_reasoning_mtok',
 ] as const;
 type TokenKey = (typeof tokenKeys)[number];
 

@@ -20,7 +20,11 @@ export interface ReplyListener {
  * @throws TransportFault 'cut' for a body that ended early, 'malformed' for one that is no reply.
  * @throws StreamedError  for an error that the provider wrote into its reply.
  */
-export function readReply(wire: IncomingMessage, requestId: string | undefined, listener: ReplyListener): Promise<AssembledReply> {
+export function readReply(
+  wire: IncomingMessage,
+  requestId: string | undefined,
+  listener: ReplyListener,
+): Promise<AssembledReply> {
   const assembly = new ReplyAssembly();
   const isJson = (wire.headers['content-type'] ?? '').includes('json');
 
@@ -49,7 +53,8 @@ export function readReply(wire: IncomingMessage, requestId: string | undefined, 
     };
     const take = (text: string) => {
       const event = parse(text, requestId);
-      if (event.error !== undefined && event.error !== null) throw new StreamedError(event.error, requestId);
+      if (event.error !== undefined && event.error !== null)
+        throw new StreamedError(event.error, requestId);
       const { text: delta, isContent } = assembly.add(event);
       if (isContent) listener.onContent(delta);
     };
@@ -68,25 +73,35 @@ export function readReply(wire: IncomingMessage, requestId: string | undefined, 
       }
     };
 
-    wire.on('data', (bytes: Buffer) => guarded(() => {
-      listener.onBytes();
-      size += bytes.length;
-      if (size > replyBytesMax) throw new TransportFault('malformed', `A reply is over ${replyBytesMax} bytes.`, { providerRequestId: requestId });
-      if (isJson) {
-        parts.push(bytes);
-        return;
-      }
-      stream.write(bytes);
-      if (isDone) settle();
-    }));
-    wire.once('end', () => guarded(() => {
-      if (isDone) return;
-      if (isJson) take(Buffer.concat(parts).toString('utf8'));
-      else stream.end();
-      if (isJson || isDone || assembly.isFinished) settle();
-      else if (events === 0) throw new TransportFault('malformed', 'A reply has no events.', { providerRequestId: requestId });
-      else throw cut(requestId, undefined);
-    }));
+    wire.on('data', (bytes: Buffer) =>
+      guarded(() => {
+        listener.onBytes();
+        size += bytes.length;
+        if (size > replyBytesMax)
+          throw new TransportFault('malformed', `A reply is over ${replyBytesMax} bytes.`, {
+            providerRequestId: requestId,
+          });
+        if (isJson) {
+          parts.push(bytes);
+          return;
+        }
+        stream.write(bytes);
+        if (isDone) settle();
+      }),
+    );
+    wire.once('end', () =>
+      guarded(() => {
+        if (isDone) return;
+        if (isJson) take(Buffer.concat(parts).toString('utf8'));
+        else stream.end();
+        if (isJson || isDone || assembly.isFinished) settle();
+        else if (events === 0)
+          throw new TransportFault('malformed', 'A reply has no events.', {
+            providerRequestId: requestId,
+          });
+        else throw cut(requestId, undefined);
+      }),
+    );
     wire.on('error', (origin) => {
       // What said why it finished is whole, even if the connection broke before the last formalities.
       if (assembly.isFinished && !isJson) settle();
@@ -101,7 +116,10 @@ export function readReply(wire: IncomingMessage, requestId: string | undefined, 
 }
 
 function cut(providerRequestId: string | undefined, origin: unknown): TransportFault {
-  return new TransportFault('cut', 'A reply ended before it was whole.', { origin, providerRequestId });
+  return new TransportFault('cut', 'A reply ended before it was whole.', {
+    origin,
+    providerRequestId,
+  });
 }
 
 function parse(text: string, providerRequestId: string | undefined): WireReply {

@@ -4,7 +4,9 @@
  * Byte-pair encoding takes quadratic time in the length of an unbroken run: 50 000 times 'a' stands for 1.5 s of a
  * worker that does nothing else, 400 000 spaces for minutes. A tool result may hold such a run by accident or by malice.
  */
-export function splitLongRuns(text: string): readonly { readonly text: string; readonly isRun: boolean }[] {
+export function splitLongRuns(
+  text: string,
+): readonly { readonly text: string; readonly isRun: boolean }[] {
   const parts: { text: string; isRun: boolean }[] = [];
   let taken = 0;
   let start = 0;

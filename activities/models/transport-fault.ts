@@ -15,7 +15,11 @@ export class TransportFault extends Error {
   constructor(
     kind: TransportFaultKind,
     message: string,
-    known: { origin?: unknown; usage?: ModelUsage | undefined; providerRequestId?: string | undefined } = {},
+    known: {
+      origin?: unknown;
+      usage?: ModelUsage | undefined;
+      providerRequestId?: string | undefined;
+    } = {},
   ) {
     super(message);
     this.origin = known.origin;

@@ -28,7 +28,10 @@ export class WireResponse extends Response {
  * carry the first 64 KiB of their body.
  * @throws TransportFault 'not-connected' where no connection was made, 'cut' where one ended before the headers.
  */
-export function wireFetch(): (url: string | URL | Request, init?: RequestInit) => Promise<Response> {
+export function wireFetch(): (
+  url: string | URL | Request,
+  init?: RequestInit,
+) => Promise<Response> {
   const options = { keepAlive: true, timeout: idleConnectionMsMax, scheduling: 'lifo' } as const;
   const httpAgent = new HttpAgent(options);
   const httpsAgent = new HttpsAgent(options);
@@ -39,7 +42,7 @@ export function wireFetch(): (url: string | URL | Request, init?: RequestInit) =
       const bytes = typeof body === 'string' ? Buffer.from(body) : (body as Uint8Array);
       const headers: Record<string, string | number> = { 'content-length': bytes.byteLength };
       for (const [name, value] of init.headers as Headers) headers[name] = value;
-      const address = String(url);
+      const address = url instanceof Request ? url.url : url.toString();
       const request = address.startsWith('https:')
         ? httpsRequest(address, { method: init.method ?? 'POST', headers, agent: httpsAgent })
         : httpRequest(address, { method: init.method ?? 'POST', headers, agent: httpAgent });
@@ -50,10 +53,17 @@ export function wireFetch(): (url: string | URL | Request, init?: RequestInit) =
       signal?.addEventListener('abort', abort, { once: true });
       request.once('socket', (socket) => {
         if (!socket.connecting) isConnected = true;
-        else socket.once(address.startsWith('https:') ? 'secureConnect' : 'connect', () => { isConnected = true; });
+        else
+          socket.once(address.startsWith('https:') ? 'secureConnect' : 'connect', () => {
+            isConnected = true;
+          });
       });
       request.on('error', (origin) => {
-        reject(new TransportFault(isConnected ? 'cut' : 'not-connected', 'The connection failed.', { origin }));
+        reject(
+          new TransportFault(isConnected ? 'cut' : 'not-connected', 'The connection failed.', {
+            origin,
+          }),
+        );
       });
       request.on('close', () => signal?.removeEventListener('abort', abort));
       request.on('response', (wire) => {

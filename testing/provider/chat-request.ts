@@ -2,13 +2,20 @@
 export interface ChatMessage {
   readonly role: 'system' | 'developer' | 'user' | 'assistant' | 'tool';
   readonly content?: string | readonly { readonly type: string; readonly text?: string }[] | null;
-  readonly tool_calls?: readonly { readonly id: string; readonly function: { readonly name: string; readonly arguments: string } }[];
+  readonly tool_calls?: readonly {
+    readonly id: string;
+    readonly function: { readonly name: string; readonly arguments: string };
+  }[];
   readonly tool_call_id?: string;
 }
 
 export interface ChatTool {
   readonly type: 'function';
-  readonly function: { readonly name: string; readonly description?: string; readonly parameters?: JsonSchema };
+  readonly function: {
+    readonly name: string;
+    readonly description?: string;
+    readonly parameters?: JsonSchema;
+  };
 }
 
 /** The part of JSON Schema that the stand-in understands. */
@@ -48,7 +55,10 @@ export interface ChatRequest {
   readonly stream?: boolean;
   readonly max_tokens?: number;
   readonly max_completion_tokens?: number;
-  readonly response_format?: { readonly type: string; readonly json_schema?: { readonly name?: string; readonly schema?: JsonSchema } };
+  readonly response_format?: {
+    readonly type: string;
+    readonly json_schema?: { readonly name?: string; readonly schema?: JsonSchema };
+  };
 }
 
 export function textOf(message: ChatMessage): string {

@@ -27,10 +27,13 @@ export interface Conversation {
 }
 
 export function conversationOf(request: ChatRequest): Conversation {
-  const said = (...roles: string[]) => request.messages.filter((message) => roles.includes(message.role)).map(textOf);
+  const said = (...roles: string[]) =>
+    request.messages.filter((message) => roles.includes(message.role)).map(textOf);
   const user = said('user');
   const results = new Map(
-    request.messages.flatMap((message) => (message.role === 'tool' ? [[message.tool_call_id, textOf(message)] as const] : [])),
+    request.messages.flatMap((message) =>
+      message.role === 'tool' ? [[message.tool_call_id, textOf(message)] as const] : [],
+    ),
   );
   const exchanges = request.messages.flatMap((message) =>
     (message.tool_calls ?? []).map((call) => ({
@@ -49,7 +52,9 @@ export function conversationOf(request: ChatRequest): Conversation {
     tools: request.tool_choice === 'none' ? [] : (request.tools ?? []),
     answerSchema: format?.type === 'json_schema' ? format.json_schema?.schema : undefined,
     result(tool) {
-      const text = exchanges.findLast((exchange) => exchange.name === tool && exchange.result !== undefined)?.result;
+      const text = exchanges.findLast(
+        (exchange) => exchange.name === tool && exchange.result !== undefined,
+      )?.result;
       return text === undefined ? undefined : jsonOrText(text);
     },
   };

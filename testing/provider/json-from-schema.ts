@@ -36,7 +36,11 @@ export function jsonFromSchema(schema: JsonSchema, filling: SchemaFilling): unkn
     if (choice !== undefined) {
       const choices = own.anyOf ?? own.oneOf ?? [];
       // A branch that does not lead back to itself, so that a recursive type ends.
-      return valueOf(depth > depthMax / 2 ? (choices.find((each) => each.type === 'null') ?? choice) : choice, key, depth + 1);
+      return valueOf(
+        depth > depthMax / 2 ? (choices.find((each) => each.type === 'null') ?? choice) : choice,
+        key,
+        depth + 1,
+      );
     }
     switch (typeOf(own)) {
       case 'string':
@@ -47,9 +51,16 @@ export function jsonFromSchema(schema: JsonSchema, filling: SchemaFilling): unkn
       case 'boolean':
         return typeof named === 'boolean' ? named : false;
       case 'array':
-        return Array.from({ length: own.minItems ?? 0 }, (_, index) => valueOf(own.prefixItems?.[index] ?? own.items ?? {}, key, depth + 1));
+        return Array.from({ length: own.minItems ?? 0 }, (_, index) =>
+          valueOf(own.prefixItems?.[index] ?? own.items ?? {}, key, depth + 1),
+        );
       case 'object':
-        return Object.fromEntries((own.required ?? []).map((name) => [name, valueOf(own.properties?.[name] ?? {}, name, depth + 1)]));
+        return Object.fromEntries(
+          (own.required ?? []).map((name) => [
+            name,
+            valueOf(own.properties?.[name] ?? {}, name, depth + 1),
+          ]),
+        );
       case 'null':
         return null;
       default:
@@ -59,14 +70,15 @@ export function jsonFromSchema(schema: JsonSchema, filling: SchemaFilling): unkn
   return valueOf(schema, '', 0);
 }
 
-function typeOf(schema: JsonSchema): string | undefined {
+function typeOf(schema: JsonSchema): string {
   const type = typeof schema.type === 'string' ? schema.type : schema.type?.[0];
-  return type ?? (schema.properties === undefined ? undefined : 'object');
+  return type ?? (schema.properties === undefined ? 'any' : 'object');
 }
 
 function resolved(schema: JsonSchema, root: JsonSchema): JsonSchema {
   let own = schema;
-  for (let hops = 0; own.$ref !== undefined && hops < depthMax; hops++) own = targetOf(own.$ref, root);
+  for (let hops = 0; own.$ref !== undefined && hops < depthMax; hops++)
+    own = targetOf(own.$ref, root);
   if (own.allOf === undefined) return own;
   const parts = own.allOf.map((part) => resolved(part, root));
   return {
@@ -79,8 +91,13 @@ function resolved(schema: JsonSchema, root: JsonSchema): JsonSchema {
 
 function targetOf(ref: string, root: JsonSchema): JsonSchema {
   let at: unknown = root;
-  for (const step of ref.replace(/^#\/?/u, '').split('/').filter((each) => each !== '')) {
-    at = (at as Record<string, unknown> | undefined)?.[step.replaceAll('~1', '/').replaceAll('~0', '~')];
+  for (const step of ref
+    .replace(/^#\/?/u, '')
+    .split('/')
+    .filter((each) => each !== '')) {
+    at = (at as Record<string, unknown> | undefined)?.[
+      step.replaceAll('~1', '/').replaceAll('~0', '~')
+    ];
   }
   return typeof at === 'object' && at !== null ? at : {};
 }
@@ -108,8 +125,10 @@ const checks: Readonly<Record<string, string>> = {
 function numberOf(schema: JsonSchema, named: unknown): number {
   const step = schema.multipleOf ?? (typeOf(schema) === 'integer' ? 1 : undefined);
   const isAllowed = (value: number) =>
-    value >= (schema.minimum ?? -Infinity) && value <= (schema.maximum ?? Infinity) &&
-    value > (schema.exclusiveMinimum ?? -Infinity) && value < (schema.exclusiveMaximum ?? Infinity) &&
+    value >= (schema.minimum ?? -Infinity) &&
+    value <= (schema.maximum ?? Infinity) &&
+    value > (schema.exclusiveMinimum ?? -Infinity) &&
+    value < (schema.exclusiveMaximum ?? Infinity) &&
     (step === undefined || Number.isInteger(value / step));
   const { minimum, maximum, exclusiveMinimum, exclusiveMaximum } = schema;
   const small = step ?? middleOf(exclusiveMinimum ?? minimum, exclusiveMaximum ?? maximum);
@@ -119,9 +138,13 @@ function numberOf(schema: JsonSchema, named: unknown): number {
     ...(typeof named === 'number' ? [named] : []),
     0,
     ...(minimum === undefined ? [] : [above(minimum)]),
-    ...(exclusiveMinimum === undefined ? [] : [above(exclusiveMinimum), above(exclusiveMinimum) + small]),
+    ...(exclusiveMinimum === undefined
+      ? []
+      : [above(exclusiveMinimum), above(exclusiveMinimum) + small]),
     ...(maximum === undefined ? [] : [below(maximum)]),
-    ...(exclusiveMaximum === undefined ? [] : [below(exclusiveMaximum), below(exclusiveMaximum) - small]),
+    ...(exclusiveMaximum === undefined
+      ? []
+      : [below(exclusiveMaximum), below(exclusiveMaximum) - small]),
   ];
   return candidates.find(isAllowed) ?? 0;
 }

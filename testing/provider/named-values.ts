@@ -7,8 +7,13 @@ export function namedValues(...sources: unknown[]): Map<string, string | number 
   const read = (value: unknown, key: string): void => {
     if (found.size >= valuesMax || value === null || value === undefined) return;
     if (typeof value === 'object') {
-      for (const [name, inner] of Object.entries(value)) read(inner, Array.isArray(value) ? key : plainKey(name));
-    } else if ((typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') && key !== '' && !found.has(key)) {
+      for (const [name, inner] of Object.entries(value))
+        read(inner, Array.isArray(value) ? key : plainKey(name));
+    } else if (
+      (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') &&
+      key !== '' &&
+      !found.has(key)
+    ) {
       found.set(key, value);
     }
   };

@@ -17,7 +17,13 @@ export class ProviderMeter {
   readonly #prices = new Map<string, Price | undefined>();
 
   bill(model: string, usage: BilledUsage): void {
-    const bill = (this.byModel[model] ??= { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, microUsd: 0 });
+    const bill = (this.byModel[model] ??= {
+      calls: 0,
+      inputTokens: 0,
+      cachedInputTokens: 0,
+      outputTokens: 0,
+      microUsd: 0,
+    });
     if (!this.#prices.has(model)) this.#prices.set(model, priceOf(model));
     const price = this.#prices.get(model);
     bill.calls += 1;

@@ -1,10 +1,21 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ChatRequest } from './chat-request.ts';
 import { ProviderMeter } from './provider-meter.ts';
-import { replyBytes, streamEvents, wholeAnswer, type BilledUsage, type ReplyHead } from './render-reply.ts';
+import {
+  replyBytes,
+  streamEvents,
+  wholeAnswer,
+  type BilledUsage,
+  type ReplyHead,
+} from './render-reply.ts';
 import type { Fault, Reply, StatusFault, WireFault } from './script.ts';
 
 /** Answers in order, or a function of the request and its number from 1. */
@@ -76,17 +87,28 @@ export async function startProvider(options: ProviderOptions = {}): Promise<Prov
 
   async function answer(incoming: IncomingMessage, response: ServerResponse): Promise<void> {
     if (incoming.method === 'GET' && incoming.url === '/v1/models') {
-      const data = (options.models ?? []).map((id) => ({ id, object: 'model', created: 0, owned_by: 'belayer' }));
+      const data = (options.models ?? []).map((id) => ({
+        id,
+        object: 'model',
+        created: 0,
+        owned_by: 'belayer',
+      }));
       return sendJson(response, 200, { object: 'list', data });
     }
     if (incoming.method !== 'POST' || incoming.url !== '/v1/chat/completions') {
-      return sendJson(response, 404, errorBody(404, 'not_found', `No ${incoming.method} ${incoming.url} here.`));
+      return sendJson(
+        response,
+        404,
+        errorBody(404, 'not_found', `No ${incoming.method} ${incoming.url} here.`),
+      );
     }
     const body = await bodyOf(incoming);
     const n = ++count;
     const recorded = new RecordedRequest(n, body, incoming.headers);
     if (requests.length < requestsKeptMax) requests.push(recorded);
-    response.once('close', () => { recorded.aborted = !response.writableFinished; });
+    response.once('close', () => {
+      recorded.aborted = !response.writableFinished;
+    });
     response.setHeader('x-request-id', `req_${n}`);
 
     let request: ChatRequest;
@@ -95,24 +117,29 @@ export async function startProvider(options: ProviderOptions = {}): Promise<Prov
     } catch {
       return sendJson(response, 400, errorBody(400, 'invalid_json', 'The body is not JSON.'));
     }
-    const planned = typeof script === 'function' ? await script(request, n) : (script[next++] ?? exhausted(next));
+    const planned =
+      typeof script === 'function' ? await script(request, n) : (script[next++] ?? exhausted(next));
     if ('status' in planned) return sendStatus(response, planned);
     if ('fault' in planned) return sendFault(response, planned, serve(request, n, body));
     return sendReply(response, planned, serve(request, n, body)(planned));
   }
 
   /** Bills a reply to a request and says how it is to be sent. */
-  const serve = (request: ChatRequest, n: number, body: string) => (given: Reply): Served => {
-    const outputTokensMax = request.max_completion_tokens ?? request.max_tokens;
-    const reply = cutToLimit(given, outputTokensMax);
-    const usage = usageOf(reply, Buffer.byteLength(body));
-    meter.bill(request.model, usage);
-    return {
-      reply,
-      isStream: (reply.as ?? (request.stream === true ? 'stream' : 'whole')) === 'stream' && request.stream === true,
-      head: { id: `chatcmpl-${n}`, model: request.model, n, usage },
+  const serve =
+    (request: ChatRequest, n: number, body: string) =>
+    (given: Reply): Served => {
+      const outputTokensMax = request.max_completion_tokens ?? request.max_tokens;
+      const reply = cutToLimit(given, outputTokensMax);
+      const usage = usageOf(reply, Buffer.byteLength(body));
+      meter.bill(request.model, usage);
+      return {
+        reply,
+        isStream:
+          (reply.as ?? (request.stream === true ? 'stream' : 'whole')) === 'stream' &&
+          request.stream === true,
+        head: { id: `chatcmpl-${n}`, model: request.model, n, usage },
+      };
     };
-  };
 
   const server = createServer((incoming, response) => {
     answer(incoming, response).catch((error: unknown) => {
@@ -155,7 +182,8 @@ async function sendReply(response: ServerResponse, planned: Reply, served: Serve
   if (planned.thinkMs !== undefined) await pause(planned.thinkMs);
   if (!isStream) return sendText(response, 200, 'application/json', wholeAnswer(reply, head));
   const events = streamEvents(reply, head);
-  if (reply.chunkDelayMs === undefined) return sendText(response, 200, 'text/event-stream', events.join(''));
+  if (reply.chunkDelayMs === undefined)
+    return sendText(response, 200, 'text/event-stream', events.join(''));
   response.writeHead(200, { 'content-type': 'text/event-stream' });
   for (const [index, event] of events.entries()) {
     if (index > 0) await pause(reply.chunkDelayMs);
@@ -167,7 +195,11 @@ async function sendReply(response: ServerResponse, planned: Reply, served: Serve
 
 const begun: Reply = { text: 'This reply was begun and', chunkCount: 4 };
 
-async function sendFault(response: ServerResponse, planned: WireFault, serve: (reply: Reply) => Served): Promise<void> {
+async function sendFault(
+  response: ServerResponse,
+  planned: WireFault,
+  serve: (reply: Reply) => Served,
+): Promise<void> {
   if (planned.thinkMs !== undefined) await pause(planned.thinkMs);
   switch (planned.fault) {
     case 'reset':
@@ -189,7 +221,12 @@ async function sendFault(response: ServerResponse, planned: WireFault, serve: (r
     }
     case 'malformed-stream':
       serve(planned.reply ?? begun);
-      return sendText(response, 200, 'text/event-stream', 'data: {"choices":[{"delta":\n\ndata: [DONE]\n\n');
+      return sendText(
+        response,
+        200,
+        'text/event-stream',
+        'data: {"choices":[{"delta":\n\ndata: [DONE]\n\n',
+      );
     case 'cut-stream':
     case 'idle-stream':
     case 'streamed-error': {
@@ -199,7 +236,11 @@ async function sendFault(response: ServerResponse, planned: WireFault, serve: (r
       // What is begun never holds the finish reason: the last three events are that, usage and [DONE].
       const first = events.slice(0, Math.max(1, Math.floor((events.length - 3) / 2))).join('');
       if (planned.fault === 'streamed-error') {
-        const error = planned.error ?? { message: 'The server had an error.', type: 'server_error', code: null };
+        const error = planned.error ?? {
+          message: 'The server had an error.',
+          type: 'server_error',
+          code: null,
+        };
         response.end(`${first}data: ${JSON.stringify({ error })}\n\n`);
       } else {
         response.write(first);
@@ -211,27 +252,45 @@ async function sendFault(response: ServerResponse, planned: WireFault, serve: (r
 
 async function sendStatus(response: ServerResponse, planned: StatusFault): Promise<void> {
   if (planned.thinkMs !== undefined) await pause(planned.thinkMs);
-  if (planned.retryAfterMs !== undefined) response.setHeader('retry-after-ms', String(planned.retryAfterMs));
-  for (const [name, value] of Object.entries(planned.headers ?? {})) response.setHeader(name, value);
-  const body = planned.body ?? errorBody(planned.status, planned.code, `Scripted status ${planned.status}.`);
+  if (planned.retryAfterMs !== undefined)
+    response.setHeader('retry-after-ms', String(planned.retryAfterMs));
+  for (const [name, value] of Object.entries(planned.headers ?? {}))
+    response.setHeader(name, value);
+  const body =
+    planned.body ?? errorBody(planned.status, planned.code, `Scripted status ${planned.status}.`);
   if (typeof body === 'string') sendText(response, planned.status, 'text/plain', body);
   else sendJson(response, planned.status, body);
 }
 
 /** A script that is too short is a test's mistake: an answer that nobody retries says so. */
 function exhausted(count: number): StatusFault {
-  return { status: 400, code: 'script_exhausted', body: errorBody(400, 'script_exhausted', `The script has no answer ${count}.`) };
+  return {
+    status: 400,
+    code: 'script_exhausted',
+    body: errorBody(400, 'script_exhausted', `The script has no answer ${count}.`),
+  };
 }
 
 function errorBody(status: number, code: string | undefined, message: string) {
-  return { error: { message, type: status < 500 ? 'invalid_request_error' : 'server_error', param: null, code: code ?? null } };
+  return {
+    error: {
+      message,
+      type: status < 500 ? 'invalid_request_error' : 'server_error',
+      param: null,
+      code: code ?? null,
+    },
+  };
 }
 
 /** A provider stops at the output limit; only text is cut, since half a tool call would be a fault of its own. */
 function cutToLimit(reply: Reply, outputTokensMax: number | undefined): Reply {
   const bytesMax = (outputTokensMax ?? Infinity) * bytesPerToken;
-  if (reply.text === undefined || replyBytes(reply) <= bytesMax || reply.toolCalls !== undefined) return reply;
-  const text = Buffer.from(reply.text).subarray(0, bytesMax).toString('utf8').replace(/\uFFFD+$/u, '');
+  if (reply.text === undefined || replyBytes(reply) <= bytesMax || reply.toolCalls !== undefined)
+    return reply;
+  const text = Buffer.from(reply.text)
+    .subarray(0, bytesMax)
+    .toString('utf8')
+    .replace(/\uFFFD+$/u, '');
   return { ...reply, text, finishReason: 'length' };
 }
 
@@ -254,7 +313,9 @@ async function bodyOf(incoming: IncomingMessage): Promise<string> {
       size += part.length;
       if (size > bodyBytesMax) reject(new Error(`A request is over ${bodyBytesMax} bytes.`));
     });
-    incoming.on('end', () => resolve(parts.length === 1 ? String(parts[0]) : Buffer.concat(parts).toString('utf8')));
+    incoming.on('end', () =>
+      resolve(parts.length === 1 ? String(parts[0]) : Buffer.concat(parts).toString('utf8')),
+    );
     incoming.on('error', reject);
   });
 }
@@ -263,7 +324,12 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
   sendText(response, status, 'application/json', JSON.stringify(body));
 }
 
-function sendText(response: ServerResponse, status: number, contentType: string, text: string): void {
+function sendText(
+  response: ServerResponse,
+  status: number,
+  contentType: string,
+  text: string,
+): void {
   const bytes = Buffer.from(text);
   response.writeHead(status, { 'content-type': contentType, 'content-length': bytes.byteLength });
   response.end(bytes);

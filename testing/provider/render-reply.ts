@@ -22,9 +22,12 @@ const created = 1_700_000_000;
 /** The events of a streamed reply, each as the text that goes on the wire, `[DONE]` last. */
 export function streamEvents(reply: Reply, head: ReplyHead): string[] {
   const prefix = `data: {"id":"${head.id}","object":"chat.completion.chunk","created":${created},"model":${JSON.stringify(head.model)},"choices":[`;
-  const event = (delta: unknown, finish: string | null = null) =>
-    `${prefix}{"index":0,"delta":${JSON.stringify(delta)},"finish_reason":${JSON.stringify(finish)}}]}\n\n`;
   const events: string[] = [];
+  const event = (delta: object, finish: string | null = null) => {
+    // The first event names the role: the official client refuses a stream without it.
+    const said = events.length === 0 ? { role: 'assistant', ...delta } : delta;
+    return `${prefix}{"index":0,"delta":${JSON.stringify(said)},"finish_reason":${JSON.stringify(finish)}}]}\n\n`;
+  };
   const count = reply.chunkCount ?? 1;
   if (reply.text !== undefined) {
     for (const piece of pieces(reply.text, count)) events.push(event({ content: piece }));
@@ -36,12 +39,14 @@ export function streamEvents(reply: Reply, head: ReplyHead): string[] {
     const first = { name: call.name, arguments: args.length === 1 ? args[0] : '' };
     events.push(event({ tool_calls: [{ index, ...id, type: 'function', function: first }] }));
     if (args.length > 1) {
-      for (const piece of args) events.push(event({ tool_calls: [{ index, function: { arguments: piece } }] }));
+      for (const piece of args)
+        events.push(event({ tool_calls: [{ index, function: { arguments: piece } }] }));
     }
   });
   const finish = finishReasonOf(reply);
   if (finish !== null) events.push(event({}, finish));
-  if (reply.usage !== 'none') events.push(`${prefix}],"usage":${JSON.stringify(wireUsage(head.usage))}}\n\n`);
+  if (reply.usage !== 'none')
+    events.push(`${prefix}],"usage":${JSON.stringify(wireUsage(head.usage))}}\n\n`);
   events.push('data: [DONE]\n\n');
   return events;
 }
@@ -58,16 +63,18 @@ export function wholeAnswer(reply: Reply, head: ReplyHead): string {
     object: 'chat.completion',
     created,
     model: head.model,
-    choices: [{
-      index: 0,
-      message: {
-        role: 'assistant',
-        content: reply.text ?? null,
-        refusal: reply.refusal ?? null,
-        ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+    choices: [
+      {
+        index: 0,
+        message: {
+          role: 'assistant',
+          content: reply.text ?? null,
+          refusal: reply.refusal ?? null,
+          ...(toolCalls.length === 0 ? {} : { tool_calls: toolCalls }),
+        },
+        finish_reason: finishReasonOf(reply),
       },
-      finish_reason: finishReasonOf(reply),
-    }],
+    ],
     ...(reply.usage === 'none' ? {} : { usage: wireUsage(head.usage) }),
   });
 }
@@ -75,7 +82,8 @@ export function wholeAnswer(reply: Reply, head: ReplyHead): string {
 /** Bytes of what the model wrote, for a usage that nobody stated. */
 export function replyBytes(reply: Reply): number {
   let bytes = Buffer.byteLength(reply.text ?? '') + Buffer.byteLength(reply.refusal ?? '');
-  for (const call of reply.toolCalls ?? []) bytes += call.name.length + Buffer.byteLength(argumentsText(call));
+  for (const call of reply.toolCalls ?? [])
+    bytes += call.name.length + Buffer.byteLength(argumentsText(call));
   return bytes;
 }
 
@@ -95,10 +103,11 @@ function argumentsText(call: ScriptedToolCall): string {
 /** Cuts a text into at most `count` pieces, none of them empty unless the text is, no surrogate pair parted. */
 function pieces(text: string, count: number): string[] {
   if (count <= 1 || text.length <= 1) return [text];
-  const characters = [...text];
+  const characters = Array.from(text);
   const size = Math.ceil(characters.length / count);
   const cut: string[] = [];
-  for (let at = 0; at < characters.length; at += size) cut.push(characters.slice(at, at + size).join(''));
+  for (let at = 0; at < characters.length; at += size)
+    cut.push(characters.slice(at, at + size).join(''));
   return cut;
 }
 

@@ -88,12 +88,19 @@ export const reply = {
     ...more,
   }),
   /** Text that is JSON, for an agent with an output schema. */
-  json: (value: unknown, more: Omit<Reply, 'text'> = {}): Reply => ({ text: JSON.stringify(value), ...more }),
+  json: (value: unknown, more: Omit<Reply, 'text'> = {}): Reply => ({
+    text: JSON.stringify(value),
+    ...more,
+  }),
   refusal: (refusal: string, more: Omit<Reply, 'refusal'> = {}): Reply => ({ refusal, ...more }),
 } as const;
 
 export const fault = {
-  rateLimited: (more: Omit<StatusFault, 'status'> = {}): StatusFault => ({ status: 429, code: 'rate_limit_exceeded', ...more }),
+  rateLimited: (more: Omit<StatusFault, 'status'> = {}): StatusFault => ({
+    status: 429,
+    code: 'rate_limit_exceeded',
+    ...more,
+  }),
   overloaded: (more: Omit<StatusFault, 'status'> = {}): StatusFault => ({ status: 503, ...more }),
   serverError: (more: Omit<StatusFault, 'status'> = {}): StatusFault => ({ status: 500, ...more }),
   badKey: (): StatusFault => ({ status: 401, code: 'invalid_api_key' }),

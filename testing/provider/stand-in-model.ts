@@ -51,38 +51,53 @@ export function standInReply(conversation: Conversation): Reply {
   if (calls.length > 0) return { toolCalls: calls };
   const text = `[stand-in model] ${findings(conversation)}`;
   if (conversation.answerSchema !== undefined) {
-    const results = conversation.exchanges.map((exchange) => jsonOrText(exchange.result ?? '')).toReversed();
+    const results = conversation.exchanges
+      .map((exchange) => jsonOrText(exchange.result ?? ''))
+      .toReversed();
     const named = namedValues(...results, jsonOrText(conversation.firstUserText));
     return { text: JSON.stringify(jsonFromSchema(conversation.answerSchema, { text, named })) };
   }
-  if (conversation.request.response_format?.type === 'json_object') return { text: JSON.stringify({ answer: text }) };
+  if (conversation.request.response_format?.type === 'json_object')
+    return { text: JSON.stringify({ answer: text }) };
   return { text };
 }
 
-function callsToMake({ tools, exchanges, lastUserText, firstUserText }: Conversation): ScriptedToolCall[] {
-  const made = new Set(exchanges.map((exchange) => `${exchange.name} ${canonical(exchange.argumentsText)}`));
+function callsToMake({
+  tools,
+  exchanges,
+  lastUserText,
+  firstUserText,
+}: Conversation): ScriptedToolCall[] {
+  const made = new Set(
+    exchanges.map((exchange) => `${exchange.name} ${canonical(exchange.argumentsText)}`),
+  );
   return tools
     .filter(isReadLike)
     .flatMap((tool) => {
       const { name, parameters } = tool.function;
-      const filled = fillArguments(parameters, lastUserText) ?? fillArguments(parameters, firstUserText);
+      const filled =
+        fillArguments(parameters, lastUserText) ?? fillArguments(parameters, firstUserText);
       if (filled === undefined || made.has(`${name} ${sorted(filled)}`)) return [];
       // Without parameters there is nothing new to learn from a second call.
-      if (Object.keys(filled).length === 0 && exchanges.some((exchange) => exchange.name === name)) return [];
+      if (Object.keys(filled).length === 0 && exchanges.some((exchange) => exchange.name === name))
+        return [];
       return [{ name, arguments: filled }];
     })
     .slice(0, callsMax);
 }
 
 function findings({ exchanges, lastUserText }: Conversation): string {
-  const quotes = exchanges.flatMap(({ name, result }) => (result === undefined ? [] : [`${name}: ${compact(result)}`]));
+  const quotes = exchanges.flatMap(({ name, result }) =>
+    result === undefined ? [] : [`${name}: ${compact(result)}`],
+  );
   if (quotes.length > 0) return [...new Set(quotes)].join('; ');
   return `I am a program of rules, not a language model, and no rule of mine fits: ${compact(lastUserText) || 'nothing was said'}`;
 }
 
 function compact(text: string): string {
   const value = jsonOrText(text);
-  const one = typeof value === 'string' ? value.replaceAll(/\s+/gu, ' ').trim() : JSON.stringify(value);
+  const one =
+    typeof value === 'string' ? value.replaceAll(/\s+/gu, ' ').trim() : JSON.stringify(value);
   return one.length <= quoteCharsMax ? one : `${one.slice(0, quoteCharsMax)}...`;
 }
 
@@ -95,5 +110,6 @@ function sorted(value: unknown): string {
   return JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
       ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : inner);
+      : inner,
+  );
 }
