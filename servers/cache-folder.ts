@@ -11,7 +11,9 @@ import { BelayerError, failureType } from '../contracts/failures.ts';
 export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   const named = env['BELAYER_CACHE'];
   if (named !== undefined && named !== '') return named;
-  const usual = env['XDG_CACHE_HOME'] ? join(env['XDG_CACHE_HOME'], 'belayer') : join(env['HOME'] ?? homedir(), '.cache', 'belayer');
+  const usual = env['XDG_CACHE_HOME']
+    ? join(env['XDG_CACHE_HOME'], 'belayer')
+    : join(env['HOME'] ?? homedir(), '.cache', 'belayer');
   if (couldBeWritten(usual)) return usual;
   const temporary = join(tmpdir(), `belayer-cache-${userInfo().uid}`);
   ownOnly(temporary);
@@ -31,8 +33,15 @@ export function madeCacheFolder(env: NodeJS.ProcessEnv = process.env): string {
  */
 export function ownOnly(folder: string): void {
   const stat = lstatSync(folder, { throwIfNoEntry: false });
-  if (stat === undefined || (stat.isDirectory() && stat.uid === userInfo().uid && (stat.mode & 0o022) === 0)) return;
-  throw new BelayerError(failureType.settingsRejected, `${folder} belongs to another user or may be written by others, so Belayer does not use it. Remove it, or name a folder of your own in BELAYER_CACHE or TMPDIR.`);
+  if (
+    stat === undefined ||
+    (stat.isDirectory() && stat.uid === userInfo().uid && (stat.mode & 0o022) === 0)
+  )
+    return;
+  throw new BelayerError(
+    failureType.settingsRejected,
+    `${folder} belongs to another user or may be written by others, so Belayer does not use it. Remove it, or name a folder of your own in BELAYER_CACHE or TMPDIR.`,
+  );
 }
 
 function couldBeWritten(folder: string): boolean {

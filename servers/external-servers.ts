@@ -13,7 +13,10 @@ const seconds = serverLimits.reachMsMax / 1000;
  */
 export async function checkTemporal(address: string, namespace: string): Promise<string> {
   if (!/^\[?[^\s/]+\]?:\d{1,5}$/.test(address)) {
-    throw new BelayerError(failureType.settingsRejected, `TEMPORAL_ADDRESS is '${address}'; expected host:port without a scheme. Example: localhost:7233.`);
+    throw new BelayerError(
+      failureType.settingsRejected,
+      `TEMPORAL_ADDRESS is '${address}'; expected host:port without a scheme. Example: localhost:7233.`,
+    );
   }
   const { Connection } = await import('@temporalio/client');
   let connection: ClientConnection | undefined;
@@ -47,7 +50,10 @@ export async function checkTemporal(address: string, namespace: string): Promise
 export async function checkDatabase(databaseUrl: string): Promise<string> {
   const shown = withoutPassword(databaseUrl);
   if (!/^postgres(ql)?:\/\//.test(databaseUrl) || shown === '(not a URL)') {
-    throw new BelayerError(failureType.settingsRejected, 'DATABASE_URL is no URL of a PostgreSQL database. Example: postgres://user:password@localhost:5432/belayer.');
+    throw new BelayerError(
+      failureType.settingsRejected,
+      'DATABASE_URL is no URL of a PostgreSQL database. Example: postgres://user:password@localhost:5432/belayer.',
+    );
   }
   let version: string;
   try {
@@ -61,7 +67,10 @@ export async function checkDatabase(databaseUrl: string): Promise<string> {
     );
   }
   if (Number.parseInt(version, 10) < serverLimits.postgresMajorMin) {
-    throw new BelayerError(failureType.settingsRejected, `The database ${shown} (DATABASE_URL) is PostgreSQL ${version}; the oldest that works is ${serverLimits.postgresMajorMin}.`);
+    throw new BelayerError(
+      failureType.settingsRejected,
+      `The database ${shown} (DATABASE_URL) is PostgreSQL ${version}; the oldest that works is ${serverLimits.postgresMajorMin}.`,
+    );
   }
   return version;
 }

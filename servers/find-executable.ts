@@ -11,7 +11,10 @@ export function isExecutable(file: string): boolean {
 }
 
 /** The first executable of that name on a search path; undefined when there is none. */
-export function findOnPath(name: string, searchPath: string = process.env['PATH'] ?? ''): string | undefined {
+export function findOnPath(
+  name: string,
+  searchPath: string = process.env['PATH'] ?? '',
+): string | undefined {
   return searchPath
     .split(delimiter)
     .filter((folder) => folder !== '')

@@ -40,5 +40,7 @@ function bind(port: number): Promise<Server | undefined> {
 }
 
 function close(server: Server | undefined): Promise<void> {
-  return new Promise((resolve) => (server === undefined ? resolve() : server.close(() => resolve())));
+  return new Promise((resolve) =>
+    server === undefined ? resolve() : server.close(() => resolve()),
+  );
 }

@@ -11,7 +11,15 @@
  *
  * Not for a folder shared between machines or containers: a pid means nothing there.
  */
-import { linkSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  linkSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { invariant } from '../contracts/failures.ts';
@@ -49,7 +57,8 @@ export function tryLock(folder: string): GenerationLock | { readonly heldBy: num
         rmSync(join(folder, String(mine)), { force: true });
         continue;
       }
-      for (const older of generationsIn(folder).filter((generation) => generation < mine)) rmSync(join(folder, String(older)), { force: true });
+      for (const older of generationsIn(folder).filter((generation) => generation < mine))
+        rmSync(join(folder, String(older)), { force: true });
       return { release: () => markReleased(folder, mine, claim.nonce) };
     }
   } finally {
@@ -60,8 +69,11 @@ export function tryLock(folder: string): GenerationLock | { readonly heldBy: num
 }
 
 /** Takes the lock, waiting at most `msMax` for others; undefined when they did not let go. */
-export async function waitForLock(folder: string, msMax: number): Promise<GenerationLock | undefined> {
-  for (const end = Date.now() + msMax; ; ) {
+export async function waitForLock(
+  folder: string,
+  msMax: number,
+): Promise<GenerationLock | undefined> {
+  for (const end = Date.now() + msMax; ;) {
     const lock = tryLock(folder);
     if ('release' in lock) return lock;
     if (Date.now() >= end) return undefined;
@@ -77,7 +89,9 @@ function markReleased(folder: string, generation: number, nonce: string): void {
 }
 
 function generationsIn(folder: string): number[] {
-  return readdirSync(folder).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);
+  return readdirSync(folder)
+    .filter((name) => /^[1-9]\d*$/.test(name))
+    .map(Number);
 }
 
 /** A file that was outbid and removed between two looks counts as released: the next look sees the higher one. */

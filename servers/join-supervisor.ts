@@ -10,7 +10,13 @@ import { siblingProgram } from './sibling-program.ts';
 import { sleep } from './stop-process.ts';
 import { connectSupervisor } from './supervisor-connection.ts';
 import type { SupervisorPlaces } from './supervisor-places.ts';
-import { onLines, protocolVersion, sendLine, type Answer, type EmbeddedAddresses } from './supervisor-protocol.ts';
+import {
+  onLines,
+  protocolVersion,
+  sendLine,
+  type Answer,
+  type EmbeddedAddresses,
+} from './supervisor-protocol.ts';
 
 export interface JoinOptions {
   readonly places: SupervisorPlaces;
@@ -54,7 +60,8 @@ export async function joinSupervisor(options: JoinOptions): Promise<Joined> {
       // It was just stopping, or it was killed; the next one will do.
       startedAt = Date.now();
     } else if (spawned === undefined || spawned.exitCode !== undefined) {
-      if ((spawned?.exitCode ?? 0) !== 0 || spawns >= serverLimits.supervisorSpawnsMax) throw notStarted(places, spawned);
+      if ((spawned?.exitCode ?? 0) !== 0 || spawns >= serverLimits.supervisorSpawnsMax)
+        throw notStarted(places, spawned);
       spawns++;
       spawned = spawnSupervisor(places, options.graceMs);
       startedAt = Date.now();
@@ -78,7 +85,9 @@ function lease(socket: Socket, options: JoinOptions, end: number): Promise<Joine
     const timer = setTimeout(() => fail(tooLong(options.places)), Math.max(0, end - Date.now()));
     const onAbort = (): void => fail(options.signal?.reason);
     options.signal?.addEventListener('abort', onAbort, { once: true });
-    const ended = new Promise<string | undefined>((settle) => socket.once('close', () => settle(stopping)));
+    const ended = new Promise<string | undefined>((settle) =>
+      socket.once('close', () => settle(stopping)),
+    );
     void ended.then(() => {
       clearTimeout(timer);
       resolve(undefined);
@@ -95,7 +104,13 @@ function lease(socket: Socket, options: JoinOptions, end: number): Promise<Joine
       }
     });
     const { want, namespace } = options;
-    sendLine(socket, { hello: protocolVersion, ask: 'lease', want, pid: process.pid, ...(namespace === undefined ? {} : { namespace }) });
+    sendLine(socket, {
+      hello: protocolVersion,
+      ask: 'lease',
+      want,
+      pid: process.pid,
+      ...(namespace === undefined ? {} : { namespace }),
+    });
   });
 }
 
@@ -108,7 +123,10 @@ function spawnSupervisor(places: SupervisorPlaces, graceMs: number | undefined):
     cwd: places.dataFolder,
     detached: true,
     stdio: ['ignore', log, log],
-    env: { ...serverEnvironment(), ...(graceMs === undefined ? {} : { BELAYER_SERVERS_GRACE_MS: String(graceMs) }) },
+    env: {
+      ...serverEnvironment(),
+      ...(graceMs === undefined ? {} : { BELAYER_SERVERS_GRACE_MS: String(graceMs) }),
+    },
   });
   closeSync(log);
   child.unref();
@@ -122,7 +140,8 @@ function notStarted(places: SupervisorPlaces, spawned: Spawned | undefined): Bel
   const said = lastLines(places.log, spawned?.logStart);
   return new BelayerError(
     failureType.serverMissing,
-    `The embedded servers of ${places.dataFolder} could not be started. ` + (said === '' ? `${places.log} is empty.` : `The end of ${places.log}:\n${said}`),
+    `The embedded servers of ${places.dataFolder} could not be started. ` +
+      (said === '' ? `${places.log} is empty.` : `The end of ${places.log}:\n${said}`),
   );
 }
 

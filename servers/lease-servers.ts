@@ -47,12 +47,19 @@ export async function leaseServers(options: LeaseOptions): Promise<Lease> {
   const namespace = options.temporalNamespace ?? fromEnvironment('TEMPORAL_NAMESPACE');
   const databaseUrl = options.databaseUrl ?? fromEnvironment('DATABASE_URL');
   await Promise.all([
-    temporalAddress === undefined || options.checkTemporal === false ? undefined : checkTemporal(temporalAddress, namespace ?? 'default'),
+    temporalAddress === undefined || options.checkTemporal === false
+      ? undefined
+      : checkTemporal(temporalAddress, namespace ?? 'default'),
     databaseUrl === undefined ? undefined : checkDatabase(databaseUrl),
   ]);
-  const want: ServerName[] = [...(temporalAddress === undefined ? (['temporal'] as const) : []), ...(databaseUrl === undefined ? (['postgres'] as const) : [])];
+  const want: ServerName[] = [
+    ...(temporalAddress === undefined ? (['temporal'] as const) : []),
+    ...(databaseUrl === undefined ? (['postgres'] as const) : []),
+  ];
   const given = {
-    ...(temporalAddress === undefined ? {} : { temporal: { address: temporalAddress, namespace: namespace ?? 'default' } }),
+    ...(temporalAddress === undefined
+      ? {}
+      : { temporal: { address: temporalAddress, namespace: namespace ?? 'default' } }),
     ...(databaseUrl === undefined ? {} : { databaseUrl }),
   };
   if (want.length === 0) return { addresses: together({}, given), release: async () => {} };
@@ -64,25 +71,33 @@ export async function leaseServers(options: LeaseOptions): Promise<Lease> {
     ...(options.graceMs === undefined ? {} : { graceMs: options.graceMs }),
     ...(options.signal === undefined ? {} : { signal: options.signal }),
   });
-  return { addresses: together(held.addresses, given), release: held.release };
+  return { addresses: together(held.addresses, given), release: () => held.release() };
 }
 
 /** A lease that survives the death of its supervisor: it joins the next one, or starts it. */
-async function holdLease(options: JoinOptions): Promise<{ addresses: EmbeddedAddresses; release(): Promise<void> }> {
+async function holdLease(
+  options: JoinOptions,
+): Promise<{ addresses: EmbeddedAddresses; release(): Promise<void> }> {
   const first = await joinSupervisor(options);
   let current: Joined = first;
   let released = false;
   const { signal: _onlyForTheStart, ...again } = options;
   const follow = async (): Promise<void> => {
-    for (let lost = 0; !released; ) {
+    for (let lost = 0; !released;) {
       // A forgotten release must not keep a finished program running.
       current.socket.unref();
       const heldFrom = Date.now();
       const stopping = await current.ended;
       if (released) return;
-      if (stopping !== undefined) return options.log(`The embedded servers of ${options.places.dataFolder} were stopped: ${stopping}.`);
+      if (stopping !== undefined)
+        return options.log(
+          `The embedded servers of ${options.places.dataFolder} were stopped: ${stopping}.`,
+        );
       lost = Date.now() - heldFrom > serverLimits.healthyAfterMs ? 1 : lost + 1;
-      if (lost > serverLimits.supervisorSpawnsMax) return options.log(`The supervisor of ${options.places.dataFolder} died ${lost} times in a row; its servers are no longer watched. See ${options.places.log}.`);
+      if (lost > serverLimits.supervisorSpawnsMax)
+        return options.log(
+          `The supervisor of ${options.places.dataFolder} died ${lost} times in a row; its servers are no longer watched. See ${options.places.log}.`,
+        );
       options.log('The supervisor of the embedded servers is gone; starting another.');
       await sleep(serverLimits.supervisorConnectMs);
       try {
@@ -92,7 +107,9 @@ async function holdLease(options: JoinOptions): Promise<{ addresses: EmbeddedAdd
       }
       if (released) current.socket.destroy();
       else if (JSON.stringify(current.addresses) !== JSON.stringify(first.addresses)) {
-        options.log('The embedded servers moved to other ports, because theirs were taken. Start this program again.');
+        options.log(
+          'The embedded servers moved to other ports, because theirs were taken. Start this program again.',
+        );
       }
     }
   };
@@ -114,12 +131,22 @@ function together(embedded: EmbeddedAddresses, given: EmbeddedAddresses): Server
   const temporal = given.temporal ?? embedded.temporal;
   const databaseUrl = given.databaseUrl ?? embedded.databaseUrl;
   if (temporal === undefined || databaseUrl === undefined) {
-    throw new BelayerError(failureType.serverMissing, 'The supervisor answered without the address of a server it was asked for. Run `belayer servers stop`, then try again.');
+    throw new BelayerError(
+      failureType.serverMissing,
+      'The supervisor answered without the address of a server it was asked for. Run `belayer servers stop`, then try again.',
+    );
   }
-  return { temporal: { ...temporal, embedded: given.temporal === undefined }, databaseUrl, databaseEmbedded: given.databaseUrl === undefined };
+  return {
+    temporal: { ...temporal, embedded: given.temporal === undefined },
+    databaseUrl,
+    databaseEmbedded: given.databaseUrl === undefined,
+  };
 }
 
 /** An empty setting is no setting: `TEMPORAL_ADDRESS= belayer dev` asks for the embedded server. */
-export function fromEnvironment(name: string, env: NodeJS.ProcessEnv = process.env): string | undefined {
+export function fromEnvironment(
+  name: string,
+  env: NodeJS.ProcessEnv = process.env,
+): string | undefined {
   return env[name] === '' ? undefined : env[name];
 }

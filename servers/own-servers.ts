@@ -66,14 +66,23 @@ export async function startOwnServers(options: OwnServersOptions = {}): Promise<
                 inMemory: options.temporalInMemory === true,
                 headless: options.temporalUi !== true,
                 log,
-                ...(options.dynamicConfig === undefined ? {} : { dynamicConfig: options.dynamicConfig }),
+                ...(options.dynamicConfig === undefined
+                  ? {}
+                  : { dynamicConfig: options.dynamicConfig }),
               }),
             (started) => (running.temporal = started),
           ),
       options.postgres === false
         ? undefined
         : startOnFreshPorts(
-            () => preparePostgres({ dataFolder: folder, log, ...(options.postgresSettings === undefined ? {} : { settings: options.postgresSettings }) }),
+            () =>
+              preparePostgres({
+                dataFolder: folder,
+                log,
+                ...(options.postgresSettings === undefined
+                  ? {}
+                  : { settings: options.postgresSettings }),
+              }),
             (started) => (running.postgres = started),
           ),
     ] as const);
@@ -83,7 +92,10 @@ export async function startOwnServers(options: OwnServersOptions = {}): Promise<
       await former.stop();
       running[name] = await startOwn(former.launch);
     };
-    const kill = async (name: 'temporal' | 'postgres', signal: NodeJS.Signals = 'SIGKILL'): Promise<void> => {
+    const kill = async (
+      name: 'temporal' | 'postgres',
+      signal: NodeJS.Signals = 'SIGKILL',
+    ): Promise<void> => {
       const victim = running[name];
       invariant(victim !== undefined, `a server that is killed was asked for (${name})`);
       signalProcess(victim.identity, signal);
@@ -94,7 +106,9 @@ export async function startOwnServers(options: OwnServersOptions = {}): Promise<
         temporal: {
           address: temporal === undefined ? '' : `127.0.0.1:${temporal.ports.frontend}`,
           namespace: temporal?.namespace ?? 'default',
-          ...(temporal?.ports.ui === undefined ? {} : { uiUrl: `http://127.0.0.1:${temporal.ports.ui}` }),
+          ...(temporal?.ports.ui === undefined
+            ? {}
+            : { uiUrl: `http://127.0.0.1:${temporal.ports.ui}` }),
           embedded: true,
         },
         databaseUrl: postgres?.databaseUrl ?? '',
@@ -120,7 +134,8 @@ export async function startOwnServers(options: OwnServersOptions = {}): Promise<
 }
 
 /** A test run that is killed takes its servers with it. */
-const startOwn = (launch: ServerLaunch): Promise<RunningServer> => startServer(launch, () => {}, 'with-parent');
+const startOwn = (launch: ServerLaunch): Promise<RunningServer> =>
+  startServer(launch, () => {}, 'with-parent');
 
 /** Another test may take a port between its choice and its use; then others are chosen. */
 async function startOnFreshPorts<Launch extends ServerLaunch & (TemporalLaunch | PostgresLaunch)>(
@@ -133,13 +148,16 @@ async function startOnFreshPorts<Launch extends ServerLaunch & (TemporalLaunch |
       onStart(await startOwn(launch));
       return launch;
     } catch (error) {
-      if (pick >= serverLimits.portRepicksMax || !/address already in use/i.test(String(error))) throw error;
+      if (pick >= serverLimits.portRepicksMax || !/address already in use/i.test(String(error)))
+        throw error;
     }
   }
 }
 
 /** Waits for all before it throws, so that nothing is still starting when the caller cleans up. */
-async function allOrThrow<Results extends readonly unknown[]>(work: Results): Promise<{ -readonly [Index in keyof Results]: Awaited<Results[Index]> }> {
+async function allOrThrow<Results extends readonly unknown[]>(
+  work: Results,
+): Promise<{ -readonly [Index in keyof Results]: Awaited<Results[Index]> }> {
   const settled = await Promise.allSettled(work);
   const failed = settled.find((result) => result.status === 'rejected');
   if (failed !== undefined) throw failed.reason;

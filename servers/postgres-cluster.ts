@@ -27,15 +27,22 @@ export function clusterMajor(dataFolder: string): string | undefined {
  * every user of the machine can reach, so it gets a random password, kept beside it for its owner only.
  * @throws SettingsRejected  The folder was made by another major version, which cannot read it.
  */
-export async function madeCluster(dataFolder: string, program: FoundProgram, runAs: RunAs): Promise<PostgresCluster> {
+export async function madeCluster(
+  dataFolder: string,
+  program: FoundProgram,
+  runAs: RunAs,
+): Promise<PostgresCluster> {
   const folder = join(dataFolder, 'postgres');
   const passwordFile = join(dataFolder, 'postgres-password');
   const major = clusterMajor(dataFolder);
   if (major === undefined) {
     if (existsSync(folder)) {
-      throw new BelayerError(failureType.settingsRejected, `${folder} exists and is no PostgreSQL data folder (it has no PG_VERSION). Move it away; Belayer makes a new one.`);
+      throw new BelayerError(
+        failureType.settingsRejected,
+        `${folder} exists and is no PostgreSQL data folder (it has no PG_VERSION). Move it away; Belayer makes a new one.`,
+      );
     }
-    await initialise(dataFolder, folder, passwordFile, program, runAs);
+    await initialise({ dataFolder, folder, passwordFile }, program, runAs);
   } else if (major !== String(Number.parseInt(program.version, 10))) {
     throw new BelayerError(
       failureType.settingsRejected,
@@ -44,14 +51,27 @@ export async function madeCluster(dataFolder: string, program: FoundProgram, run
     );
   }
   if (!existsSync(passwordFile)) {
-    throw new BelayerError(failureType.settingsRejected, `${passwordFile} is missing, and without it nobody can log in to ${folder}. Put it back from a backup, or move ${folder} away to start with an empty database.`);
+    throw new BelayerError(
+      failureType.settingsRejected,
+      `${passwordFile} is missing, and without it nobody can log in to ${folder}. Put it back from a backup, or move ${folder} away to start with an empty database.`,
+    );
   }
   await handOver(runAs, folder, program.path);
   return { folder, password: readFileSync(passwordFile, 'utf8').trim() };
 }
 
+interface ClusterPlaces {
+  readonly dataFolder: string;
+  readonly folder: string;
+  readonly passwordFile: string;
+}
+
 /** Made under another name and renamed at the end: a kill in between leaves nothing that looks finished. */
-async function initialise(dataFolder: string, folder: string, passwordFile: string, program: FoundProgram, runAs: RunAs): Promise<void> {
+async function initialise(
+  { dataFolder, folder, passwordFile }: ClusterPlaces,
+  program: FoundProgram,
+  runAs: RunAs,
+): Promise<void> {
   const unfinished = join(dataFolder, 'postgres.unfinished');
   rmSync(unfinished, { recursive: true, force: true });
   mkdirSync(unfinished, { recursive: true, mode: 0o700 });
@@ -64,12 +84,20 @@ async function initialise(dataFolder: string, folder: string, passwordFile: stri
     await handOver(runAs, unfinished, program.path);
     giveTo(runAs, pwfile);
     // One order of text on every machine, by code point. The builtin provider (17 and newer) knows letters beyond ASCII too.
-    const locale = Number.parseInt(program.version, 10) >= 17 ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C'] : ['--locale=C'];
-    const [command = '', ...args] = [
+    const locale =
+      Number.parseInt(program.version, 10) >= 17
+        ? ['--locale-provider=builtin', '--builtin-locale=C.UTF-8', '--locale=C']
+        : ['--locale=C'];
+    const [command, ...args] = [
       ...runAs.prefix,
       join(program.path, 'initdb'),
-      ...['-D', unfinished, '-U', databaseUser, '--encoding=UTF8', ...locale],
-      ...['--auth=scram-sha-256', `--pwfile=${pwfile}`, '--no-instructions'],
+      `--pgdata=${unfinished}`,
+      `--username=${databaseUser}`,
+      '--encoding=UTF8',
+      ...locale,
+      '--auth=scram-sha-256',
+      `--pwfile=${pwfile}`,
+      '--no-instructions',
     ];
     const result = await runCommand(command, args, {
       msMax: serverLimits.initdbMsMax,
@@ -77,7 +105,11 @@ async function initialise(dataFolder: string, folder: string, passwordFile: stri
       cwd: unfinished,
       ...(runAs.user === undefined ? {} : { uid: runAs.user.uid, gid: runAs.user.gid }),
     });
-    if (result.code !== 0) throw new BelayerError(failureType.serverMissing, `initdb of PostgreSQL ${program.version} could not make ${folder}: ${lastWords(result)}.`);
+    if (result.code !== 0)
+      throw new BelayerError(
+        failureType.serverMissing,
+        `initdb of PostgreSQL ${program.version} could not make ${folder}: ${lastWords(result)}.`,
+      );
     renameSync(unfinished, folder);
   } finally {
     rmSync(pwfile, { force: true });

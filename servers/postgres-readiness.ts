@@ -7,7 +7,10 @@ const duplicateDatabase = '42P04';
 const noSuchDatabase = '3D000';
 
 /** Waits until a query is answered, recovery after a kill included, and makes our database when it is missing. */
-export async function waitUntilPostgresServes(databaseUrl: string, signal: AbortSignal): Promise<void> {
+export async function waitUntilPostgresServes(
+  databaseUrl: string,
+  signal: AbortSignal,
+): Promise<void> {
   const maintenanceUrl = new URL(databaseUrl);
   maintenanceUrl.pathname = '/postgres';
   let last: unknown = new Error('it was not asked yet');
@@ -18,9 +21,11 @@ export async function waitUntilPostgresServes(databaseUrl: string, signal: Abort
     } catch (error) {
       last = error;
       if ((error as { code?: string }).code === noSuchDatabase) {
-        await ask(maintenanceUrl.toString(), `create database ${databaseName}`).catch((refusal: unknown) => {
-          if ((refusal as { code?: string }).code !== duplicateDatabase) last = refusal;
-        });
+        await ask(maintenanceUrl.toString(), `create database ${databaseName}`).catch(
+          (refusal: unknown) => {
+            if ((refusal as { code?: string }).code !== duplicateDatabase) last = refusal;
+          },
+        );
         continue;
       }
     }
@@ -31,7 +36,11 @@ export async function waitUntilPostgresServes(databaseUrl: string, signal: Abort
 
 /** One query on a connection of its own. */
 export async function ask(databaseUrl: string, query: string): Promise<Record<string, unknown>[]> {
-  const client = new pg.Client({ connectionString: databaseUrl, connectionTimeoutMillis: serverLimits.reachMsMax, query_timeout: serverLimits.commandMsMax });
+  const client = new pg.Client({
+    connectionString: databaseUrl,
+    connectionTimeoutMillis: serverLimits.reachMsMax,
+    query_timeout: serverLimits.commandMsMax,
+  });
   // Without a listener a server that goes away ends this process.
   client.on('error', () => {});
   try {

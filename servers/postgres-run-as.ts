@@ -6,7 +6,15 @@
  * system forbids that, it runs as the user `postgres` or `nobody`, who then owns its data folder.
  * `BELAYER_POSTGRES_RUN_AS` decides otherwise: `namespace`, or a user's name.
  */
-import { chmodSync, chownSync, existsSync, lstatSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { findOnPath } from './find-executable.ts';
@@ -24,9 +32,13 @@ export async function postgresRunAs(env: NodeJS.ProcessEnv = process.env): Promi
   const wish = env['BELAYER_POSTGRES_RUN_AS'] ?? '';
   if (wish === '' || wish === 'namespace') {
     const unshare = findOnPath('unshare', env['PATH']);
-    if (unshare !== undefined && (await runCommand(unshare, ['-U', 'true'])).code === 0) return { how: 'namespace', prefix: [unshare, '-U'] };
+    if (unshare !== undefined && (await runCommand(unshare, ['-U', 'true'])).code === 0)
+      return { how: 'namespace', prefix: [unshare, '-U'] };
     if (wish === 'namespace') {
-      throw new BelayerError(failureType.settingsRejected, `BELAYER_POSTGRES_RUN_AS is 'namespace', but \`unshare -U true\` fails here. Name a user instead, for example nobody.`);
+      throw new BelayerError(
+        failureType.settingsRejected,
+        `BELAYER_POSTGRES_RUN_AS is 'namespace', but \`unshare -U true\` fails here. Name a user instead, for example nobody.`,
+      );
     }
   }
   const names = wish === '' ? ['postgres', 'nobody'] : [wish];
@@ -51,7 +63,11 @@ export async function handOver(runAs: RunAs, folder: string, programs: string): 
   // Our data folder is closed to others; this user must pass through it.
   const above = dirname(folder);
   chmodSync(above, statSync(above).mode | 0o011);
-  const reach = await runCommand('/bin/sh', ['-c', 'cd "$1" && "$2" --version', 'sh', folder, join(programs, 'postgres')], { uid: user.uid, gid: user.gid, cwd: '/' });
+  const reach = await runCommand(
+    '/bin/sh',
+    ['-c', 'cd "$1" && "$2" --version', 'sh', folder, join(programs, 'postgres')],
+    { uid: user.uid, gid: user.gid, cwd: '/' },
+  );
   if (reach.code === 0) return;
   throw new BelayerError(
     failureType.serverMissing,
@@ -62,9 +78,13 @@ export async function handOver(runAs: RunAs, folder: string, programs: string): 
 
 function userByName(name: string): RunAs['user'] {
   try {
-    const line = readFileSync('/etc/passwd', 'utf8').split('\n').find((entry) => entry.startsWith(`${name}:`));
+    const line = readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .find((entry) => entry.startsWith(`${name}:`));
     const [, , uid, gid] = line?.split(':') ?? [];
-    return uid === undefined || gid === undefined ? undefined : { name, uid: Number(uid), gid: Number(gid) };
+    return uid === undefined || gid === undefined
+      ? undefined
+      : { name, uid: Number(uid), gid: Number(gid) };
   } catch {
     return undefined;
   }
@@ -74,5 +94,6 @@ function chownTree(path: string, uid: number, gid: number): void {
   const stat = lstatSync(path);
   if (stat.isSymbolicLink()) return;
   if (stat.uid !== uid) chownSync(path, uid, gid);
-  if (stat.isDirectory()) for (const name of readdirSync(path)) chownTree(join(path, name), uid, gid);
+  if (stat.isDirectory())
+    for (const name of readdirSync(path)) chownTree(join(path, name), uid, gid);
 }

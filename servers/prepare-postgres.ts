@@ -49,12 +49,19 @@ export async function preparePostgres(options: PreparePostgresOptions): Promise<
   const former = options.keepPorts?.['postgres'];
   const keeps = former !== undefined && (options.portsAreOurs === true || (await isFree(former)));
   const port = keeps ? former : ((await freePorts(1))[0] as number);
-  if (former !== undefined && !keeps) log(`Port ${former} is taken by another program; PostgreSQL moves to ${port}.`);
+  if (former !== undefined && !keeps)
+    log(`Port ${former} is taken by another program; PostgreSQL moves to ${port}.`);
   const [command = '', ...args] = [
     ...runAs.prefix,
     join(program.path, 'postgres'),
-    ...['-D', cluster.folder, '-p', String(port)],
-    ...Object.entries({ ...defaultSettings, ...options.settings }).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
+    '-D',
+    cluster.folder,
+    '-p',
+    String(port),
+    ...Object.entries({ ...defaultSettings, ...options.settings }).flatMap(([name, value]) => [
+      '-c',
+      `${name}=${value}`,
+    ]),
   ];
   const databaseUrl = `postgres://${databaseUser}:${cluster.password}@127.0.0.1:${port}/${databaseName}`;
   return {

@@ -24,22 +24,34 @@ export interface PrepareTemporalOptions {
   readonly log?: (line: string) => void;
 }
 
-export type TemporalLaunch = ServerLaunch & { readonly namespace: string; readonly ports: { readonly frontend: number; readonly ui?: number } };
+export type TemporalLaunch = ServerLaunch & {
+  readonly namespace: string;
+  readonly ports: { readonly frontend: number; readonly ui?: number };
+};
 
 /** Finds the CLI, reads the settings and picks the ports: all that can be wrong before a process exists. */
 export async function prepareTemporal(options: PrepareTemporalOptions): Promise<TemporalLaunch> {
   const settings = readDevServerSettings(options.settingsFile);
-  const program = await resolveTemporalCli({ ...(options.log === undefined ? {} : { log: options.log }) });
+  const program = await resolveTemporalCli(options.log === undefined ? {} : { log: options.log });
   mkdirSync(options.dataFolder, { recursive: true });
   const [firstPick, secondPick] = await freePorts(2);
-  const keep = async (wanted: number, former: number | undefined, picked: number | undefined): Promise<number> => {
+  const keep = async (
+    wanted: number,
+    former: number | undefined,
+    picked: number | undefined,
+  ): Promise<number> => {
     if (wanted !== 0) return wanted;
-    if (former !== undefined && (options.portsAreOurs === true || (await isFree(former)))) return former;
-    if (former !== undefined) options.log?.(`Port ${former} is taken by another program; Temporal moves to ${picked}.`);
+    if (former !== undefined && (options.portsAreOurs === true || (await isFree(former))))
+      return former;
+    if (former !== undefined)
+      options.log?.(`Port ${former} is taken by another program; Temporal moves to ${picked}.`);
     return picked as number;
   };
   const frontend = await keep(settings.port, options.keepPorts?.['frontend'], firstPick);
-  const ui = options.headless === true ? undefined : await keep(settings.uiPort, options.keepPorts?.['ui'], secondPick);
+  const ui =
+    options.headless === true
+      ? undefined
+      : await keep(settings.uiPort, options.keepPorts?.['ui'], secondPick);
   const logFile = join(options.dataFolder, 'logs', 'temporal.log');
   return {
     name: 'temporal',
@@ -54,12 +66,22 @@ export async function prepareTemporal(options: PrepareTemporalOptions): Promise<
     cwd: options.dataFolder,
     logFile,
     ports: ui === undefined ? { frontend } : { frontend, ui },
-    mark: options.inMemory === true ? `--port ${frontend}` : join(options.dataFolder, settings.databaseFile),
+    mark:
+      options.inMemory === true
+        ? `--port ${frontend}`
+        : join(options.dataFolder, settings.databaseFile),
     version: program.version,
     from: program.from,
     quitSignal: 'SIGTERM',
     namespace: settings.namespace,
     waitUntilServing: (signal) =>
-      waitUntilTemporalServes(`127.0.0.1:${frontend}`, [...new Set([settings.namespace, ...(options.extraNamespaces?.() ?? [])])], settings.searchAttributes, signal),
+      waitUntilTemporalServes(
+        `127.0.0.1:${frontend}`,
+        {
+          namespaces: [...new Set([settings.namespace, ...(options.extraNamespaces?.() ?? [])])],
+          searchAttributes: settings.searchAttributes,
+        },
+        signal,
+      ),
   };
 }

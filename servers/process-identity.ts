@@ -20,13 +20,17 @@ export function identityOf(pid: number): ProcessIdentity | undefined {
       // The second field is the program's name in brackets and may hold spaces; fields are counted after it.
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
       const startedAt = fields[19];
-      return fields[0] === 'Z' || fields[0] === 'X' || startedAt === undefined ? undefined : { pid, startedAt };
+      return fields[0] === 'Z' || fields[0] === 'X' || startedAt === undefined
+        ? undefined
+        : { pid, startedAt };
     } catch {
       return undefined;
     }
   }
   const line = askPs(pid, 'state=,lstart=');
-  return line === undefined || line.startsWith('Z') ? undefined : { pid, startedAt: line.replace(/^\S+\s+/, '') };
+  return line === undefined || line.startsWith('Z')
+    ? undefined
+    : { pid, startedAt: line.replace(/^\S+\s+/, '') };
 }
 
 export function isAlive(identity: ProcessIdentity): boolean {
@@ -47,7 +51,10 @@ export function commandLineOf(pid: number): string {
 
 function askPs(pid: number, columns: string): string | undefined {
   try {
-    const text = execFileSync('ps', ['-o', columns, '-p', String(pid)], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim();
+    const text = execFileSync('ps', ['-o', columns, '-p', String(pid)], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
     return text === '' ? undefined : text;
   } catch {
     return undefined;

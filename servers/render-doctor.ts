@@ -9,5 +9,10 @@ export function renderDoctor(report: DoctorReport): string[] {
     `${signs[state].padEnd(7)} ${what.padEnd(width)}  ${said}${version === undefined ? '' : ` (${version})`}`,
     ...(toDo === undefined ? [] : [`${' '.repeat(8 + width)}  -> ${toDo}`]),
   ]);
-  return [...lines, report.healthy ? 'Nothing stops Belayer from running here.' : 'Belayer cannot run here until what is WRONG is put right.'];
+  return [
+    ...lines,
+    report.healthy
+      ? 'Nothing stops Belayer from running here.'
+      : 'Belayer cannot run here until what is WRONG is put right.',
+  ];
 }

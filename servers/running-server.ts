@@ -34,8 +34,13 @@ export async function startServer(
   await launch.clearTheWay?.();
   const logStart = preparedLog(launch.logFile);
   const log = openSync(launch.logFile, 'a', 0o600);
-  const tie = life === 'with-parent' && process.platform === 'linux' ? findOnPath('setpriv') : undefined;
-  const [command = '', ...args] = [...(tie === undefined ? [] : [tie, '--pdeathsig', 'KILL']), launch.command, ...launch.args];
+  const tie =
+    life === 'with-parent' && process.platform === 'linux' ? findOnPath('setpriv') : undefined;
+  const [command = '', ...args] = [
+    ...(tie === undefined ? [] : [tie, '--pdeathsig', 'KILL']),
+    launch.command,
+    ...launch.args,
+  ];
   const child = spawn(command, args, {
     cwd: launch.cwd,
     env: launch.env,
@@ -48,12 +53,19 @@ export async function startServer(
   closeSync(log);
   const ended = new Promise<string>((resolve) => {
     child.once('error', (error) => resolve(`it could not start: ${error.message}`));
-    child.once('exit', (code, signal) => resolve(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`));
+    child.once('exit', (code, signal) =>
+      resolve(signal === null ? `it ended with exit code ${code}` : `it was ended by ${signal}`),
+    );
   });
   const identity = child.pid === undefined ? undefined : identityOf(child.pid);
   if (identity === undefined) throw notServing(launch, await ended, logStart);
   onSpawn(identity);
-  const running: RunningServer = { launch, identity, ended, stop: () => stopServer(identity, launch) };
+  const running: RunningServer = {
+    launch,
+    identity,
+    ended,
+    stop: () => stopServer(identity, launch),
+  };
   await untilServing(running, logStart);
   return running;
 }
@@ -62,9 +74,17 @@ export async function startServer(
  * Takes over a server that a killed supervisor left behind. Undefined when the recorded process is
  * gone or another program has its pid. The caller stops it if it is not the one that is wanted.
  */
-export function findLeftover(launch: ServerLaunch, identity: ProcessIdentity): RunningServer | undefined {
+export function findLeftover(
+  launch: ServerLaunch,
+  identity: ProcessIdentity,
+): RunningServer | undefined {
   if (!isAlive(identity) || !commandLineOf(identity.pid).includes(launch.mark)) return undefined;
-  return { launch, identity, ended: watchUntilGone(identity), stop: () => stopServer(identity, launch) };
+  return {
+    launch,
+    identity,
+    ended: watchUntilGone(identity),
+    stop: () => stopServer(identity, launch),
+  };
 }
 
 /** Waits until it serves. When it does not, it is stopped and the reason thrown. */
@@ -72,7 +92,10 @@ export async function untilServing(running: RunningServer, logStart = 0): Promis
   const { launch } = running;
   const abort = new AbortController();
   const timer = setTimeout(() => abort.abort(), serverLimits.serveMsMax);
-  const served = launch.waitUntilServing(abort.signal).then(() => undefined, (error: unknown) => `it does not serve: ${String((error as Error).message)}`);
+  const served = launch.waitUntilServing(abort.signal).then(
+    () => undefined,
+    (error: unknown) => `it does not serve: ${String((error as Error).message)}`,
+  );
   const died = running.ended.then((how) => how);
   const problem = await Promise.race([served, died]);
   clearTimeout(timer);
@@ -98,6 +121,9 @@ function notServing(launch: ServerLaunch, problem: string, logStart: number): Be
   const said = lastLines(launch.logFile, logStart);
   return new BelayerError(
     failureType.serverMissing,
-    `${titles[launch.name]} ${launch.version} (${launch.command}) did not start: ${problem}. ` + (said === '' ? `Its log ${launch.logFile} is empty.` : `The end of ${launch.logFile}:\n${said}`),
+    `${titles[launch.name]} ${launch.version} (${launch.command}) did not start: ${problem}. ` +
+      (said === ''
+        ? `Its log ${launch.logFile} is empty.`
+        : `The end of ${launch.logFile}:\n${said}`),
   );
 }

@@ -22,9 +22,10 @@ export function withoutPassword(databaseUrl: string): string {
   try {
     const url = new URL(databaseUrl);
     if (url.password !== '') url.password = '***';
-    for (const name of [...url.searchParams.keys()]) {
-      if (/password|secret|key/i.test(name)) url.searchParams.set(name, '***');
-    }
+    const secrets = [...url.searchParams.keys()].filter((name) =>
+      /password|secret|key/i.test(name),
+    );
+    for (const name of secrets) url.searchParams.set(name, '***');
     return url.toString();
   } catch {
     return '(not a URL)';

@@ -3,7 +3,8 @@
  * and running programs needs, and nothing else. A model provider's key has no business in a
  * database server's memory, and a stray PGDATA or TEMPORAL_ADDRESS must not steer one.
  */
-const kept = /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_CACHE_HOME|PIP_.*|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|https?_proxy|no_proxy|all_proxy|PYENV_.*)$/i;
+const kept =
+  /^(PATH|HOME|USER|LOGNAME|LANG|LC_.*|TZ|TMPDIR|XDG_CACHE_HOME|PIP_.*|SSL_CERT_FILE|SSL_CERT_DIR|REQUESTS_CA_BUNDLE|NODE_EXTRA_CA_CERTS|https?_proxy|no_proxy|all_proxy|PYENV_.*)$/i;
 
 const keptOfOurs = new Set([
   'BELAYER_CACHE',
@@ -15,5 +16,7 @@ const keptOfOurs = new Set([
 ]);
 
 export function serverEnvironment(env: NodeJS.ProcessEnv = process.env): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(env).filter(([name]) => kept.test(name) || keptOfOurs.has(name)));
+  return Object.fromEntries(
+    Object.entries(env).filter(([name]) => kept.test(name) || keptOfOurs.has(name)),
+  );
 }

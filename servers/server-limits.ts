@@ -73,6 +73,15 @@ export const serverLimits = {
   postgresMajorMin: 15,
 } as const;
 
-invariant(serverLimits.supervisorHandoverMsMax > 2 * serverLimits.stopMsMax, 'a new supervisor waits longer than an old one needs to stop both servers');
-invariant(serverLimits.leaseMsMax > serverLimits.wheelInstallMsMax + serverLimits.sdkDownloadMsMax, 'a lease outwaits its downloads');
-invariant(serverLimits.installLockMsMax > serverLimits.wheelInstallMsMax, 'waiting for an install outlasts the install');
+invariant(
+  serverLimits.supervisorHandoverMsMax > 2 * serverLimits.stopMsMax,
+  'a new supervisor waits longer than an old one needs to stop both servers',
+);
+invariant(
+  serverLimits.leaseMsMax > serverLimits.wheelInstallMsMax + serverLimits.sdkDownloadMsMax,
+  'a lease outwaits its downloads',
+);
+invariant(
+  serverLimits.installLockMsMax > serverLimits.wheelInstallMsMax,
+  'waiting for an install outlasts the install',
+);

@@ -1,7 +1,8 @@
 import { isAlive, type ProcessIdentity } from './process-identity.ts';
 import { serverLimits } from './server-limits.ts';
 
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+export const sleep = (ms: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Sends a signal to exactly this process; says whether it was there. A later owner of the pid is never hit. */
 export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): boolean {
@@ -27,7 +28,7 @@ export async function stopProcess(
 }
 
 async function hasEnded(identity: ProcessIdentity, msMax: number): Promise<boolean> {
-  for (const end = Date.now() + msMax; Date.now() < end; ) {
+  for (const end = Date.now() + msMax; Date.now() < end;) {
     if (!isAlive(identity)) return true;
     await sleep(20);
   }

@@ -23,18 +23,37 @@ export async function stopServers(dataFolder: string): Promise<StopReport> {
   if (socket !== undefined) {
     socket.resume();
     sendLine(socket, { hello: protocolVersion, ask: 'stop' });
-    await Promise.race([new Promise<void>((resolve) => socket.once('close', () => resolve())), sleep(serverLimits.supervisorHandoverMsMax)]);
+    await Promise.race([
+      new Promise<void>((resolve) => socket.once('close', () => resolve())),
+      sleep(serverLimits.supervisorHandoverMsMax),
+    ]);
     socket.destroy();
-    for (const end = Date.now() + serverLimits.killMsMax; supervisor !== undefined && isAlive(supervisor) && Date.now() < end; ) await sleep(20);
+    for (
+      const end = Date.now() + serverLimits.killMsMax;
+      supervisor !== undefined && isAlive(supervisor) && Date.now() < end;
+    )
+      await sleep(20);
   }
   const pids = socket === undefined || supervisor === undefined ? [] : [supervisor.pid];
   // A supervisor that hangs is ended as well, or it would start its servers again.
-  if (supervisor !== undefined && isAlive(supervisor) && commandLineOf(supervisor.pid).includes('supervisor-main')) {
+  if (
+    supervisor !== undefined &&
+    isAlive(supervisor) &&
+    commandLineOf(supervisor.pid).includes('supervisor-main')
+  ) {
     await stopProcess(supervisor, 'SIGTERM', serverLimits.supervisorHandoverMsMax);
   }
   const leftovers: number[] = [];
-  for (const [name, server] of Object.entries(readRecord(places.record).servers) as [ServerName, { process?: { pid: number; startedAt: string }; mark: string }][]) {
-    if (server.process === undefined || !isAlive(server.process) || !commandLineOf(server.process.pid).includes(server.mark)) continue;
+  for (const [name, server] of Object.entries(readRecord(places.record).servers) as [
+    ServerName,
+    { process?: { pid: number; startedAt: string }; mark: string },
+  ][]) {
+    if (
+      server.process === undefined ||
+      !isAlive(server.process) ||
+      !commandLineOf(server.process.pid).includes(server.mark)
+    )
+      continue;
     await stopProcess(server.process, name === 'temporal' ? 'SIGTERM' : 'SIGINT');
     leftovers.push(server.process.pid);
   }

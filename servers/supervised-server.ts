@@ -28,7 +28,9 @@ export class SupervisedServer<Launch extends ServerLaunch> {
   #restarts = 0;
   #failuresInARow = 0;
   readonly #stopRequest = new AbortController();
-  readonly #stopRequested = new Promise<void>((resolve) => this.#stopRequest.signal.addEventListener('abort', () => resolve(), { once: true }));
+  readonly #stopRequested = new Promise<void>((resolve) =>
+    this.#stopRequest.signal.addEventListener('abort', () => resolve(), { once: true }),
+  );
 
   constructor(options: SupervisedServerOptions<Launch>) {
     this.#options = options;
@@ -69,20 +71,36 @@ export class SupervisedServer<Launch extends ServerLaunch> {
   }
 
   async #start(): Promise<Launch> {
-    const { log, name } = this.#options;
+    const { name } = this.#options;
     this.#state = 'starting';
     const former = this.#options.readRecord();
-    const leftover = former?.process === undefined ? undefined : findLeftover({ name, mark: former.mark, quitSignal: name === 'temporal' ? 'SIGTERM' : 'SIGINT' } as ServerLaunch, former.process);
+    const leftover =
+      former?.process === undefined
+        ? undefined
+        : findLeftover(
+            {
+              name,
+              mark: former.mark,
+              quitSignal: name === 'temporal' ? 'SIGTERM' : 'SIGINT',
+            } as ServerLaunch,
+            former.process,
+          );
     const launch = await this.#options.prepare(former, leftover !== undefined);
     if (leftover !== undefined && former?.process !== undefined) {
       const adopted = findLeftover(launch, former.process);
-      const same = former.command === launch.command && JSON.stringify(former.args) === JSON.stringify(launch.args);
+      const same =
+        former.command === launch.command &&
+        JSON.stringify(former.args) === JSON.stringify(launch.args);
       if (adopted !== undefined && same && (await serves(adopted))) {
-        log(`Took over ${name} (pid ${adopted.identity.pid}), which a supervisor that was killed had started.`);
+        this.#options.log(
+          `Took over ${name} (pid ${adopted.identity.pid}), which a supervisor that was killed had started.`,
+        );
         this.#watch(adopted, launch);
         return launch;
       }
-      log(`Stopping ${name} (pid ${leftover.identity.pid}), which a supervisor that was killed had started.`);
+      this.#options.log(
+        `Stopping ${name} (pid ${leftover.identity.pid}), which a supervisor that was killed had started.`,
+      );
       await leftover.stop();
     }
     await this.#spawn(launch);
@@ -91,9 +109,19 @@ export class SupervisedServer<Launch extends ServerLaunch> {
 
   async #spawn(launch: Launch): Promise<void> {
     const began = Date.now();
-    const record = { command: launch.command, args: launch.args, ports: launch.ports, version: launch.version, mark: launch.mark };
-    const running = await startServer(launch, (identity) => this.#options.writeRecord({ ...record, process: identity }));
-    this.#options.log(`${launch.name} ${launch.version} serves on port ${Object.values(launch.ports).join(', ')} (pid ${running.identity.pid}, ${Date.now() - began} ms).`);
+    const record = {
+      command: launch.command,
+      args: launch.args,
+      ports: launch.ports,
+      version: launch.version,
+      mark: launch.mark,
+    };
+    const running = await startServer(launch, (identity) =>
+      this.#options.writeRecord({ ...record, process: identity }),
+    );
+    this.#options.log(
+      `${launch.name} ${launch.version} serves on port ${Object.values(launch.ports).join(', ')} (pid ${running.identity.pid}, ${Date.now() - began} ms).`,
+    );
     this.#watch(running, launch);
   }
 

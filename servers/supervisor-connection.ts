@@ -1,6 +1,12 @@
 import { connect, type Socket } from 'node:net';
 import { serverLimits } from './server-limits.ts';
-import { onLines, protocolVersion, sendLine, type Answer, type SupervisorStatus } from './supervisor-protocol.ts';
+import {
+  onLines,
+  protocolVersion,
+  sendLine,
+  type Answer,
+  type SupervisorStatus,
+} from './supervisor-protocol.ts';
 
 /** A connection to the supervisor of this socket; undefined when nobody listens there. */
 export function connectSupervisor(socketPath: string): Promise<Socket | undefined> {

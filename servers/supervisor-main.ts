@@ -9,7 +9,8 @@ import { Supervisor } from './supervisor.ts';
 import { supervisorAnswers } from './supervisor-connection.ts';
 import { supervisorPlaces } from './supervisor-places.ts';
 
-const log = (line: string): void => void process.stdout.write(`${new Date().toISOString()} [${process.pid}] ${line}\n`);
+const log = (line: string): void =>
+  void process.stdout.write(`${new Date().toISOString()} [${process.pid}] ${line}\n`);
 
 async function main(): Promise<number> {
   const dataFolder = process.argv[2];
@@ -24,13 +25,21 @@ async function main(): Promise<number> {
       return 0;
     }
     // It is starting, or it is stopping its servers: then this one is the next.
-    if (Date.now() > end) throw new Error(`Process ${lock.heldBy} holds ${places.lockFolder} and does not answer on ${places.socket}. Stop it, then try again.`);
+    if (Date.now() > end)
+      throw new Error(
+        `Process ${lock.heldBy} holds ${places.lockFolder} and does not answer on ${places.socket}. Stop it, then try again.`,
+      );
     await sleep(serverLimits.lockRetryMs);
   }
   const grace = Number(process.env['BELAYER_SERVERS_GRACE_MS'] ?? '');
-  const supervisor = new Supervisor({ places, graceMs: Number.isFinite(grace) && grace > 0 ? grace : serverLimits.graceMs, log });
+  const supervisor = new Supervisor({
+    places,
+    graceMs: Number.isFinite(grace) && grace > 0 ? grace : serverLimits.graceMs,
+    log,
+  });
   const stopped = new Promise<void>((resolve, reject) => {
-    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void supervisor.stop(`received ${signal}`).then(resolve, reject));
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const)
+      process.on(signal, () => void supervisor.stop(`received ${signal}`).then(resolve, reject));
     supervisor.onStopped = resolve;
   });
   await supervisor.listen();

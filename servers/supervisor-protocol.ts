@@ -13,13 +13,23 @@ import { serverLimits } from './server-limits.ts';
 export const protocolVersion = 1;
 
 export type Hello =
-  | { readonly hello: number; readonly ask: 'lease'; readonly want: readonly ServerName[]; readonly namespace?: string; readonly pid: number }
+  | {
+      readonly hello: number;
+      readonly ask: 'lease';
+      readonly want: readonly ServerName[];
+      readonly namespace?: string;
+      readonly pid: number;
+    }
   | { readonly hello: number; readonly ask: 'status' }
   | { readonly hello: number; readonly ask: 'stop' };
 
 /** The embedded servers' addresses; one that was not wanted is absent. */
 export interface EmbeddedAddresses {
-  readonly temporal?: { readonly address: string; readonly namespace: string; readonly uiUrl?: string };
+  readonly temporal?: {
+    readonly address: string;
+    readonly namespace: string;
+    readonly uiUrl?: string;
+  };
   readonly databaseUrl?: string;
 }
 

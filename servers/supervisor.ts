@@ -16,7 +16,15 @@ import type { ServerName } from './server-addresses.ts';
 import { readRecord, writeRecord, type RecordedServer } from './servers-record.ts';
 import { SupervisedServer } from './supervised-server.ts';
 import type { SupervisorPlaces } from './supervisor-places.ts';
-import { onLines, protocolVersion, sendLine, type Answer, type EmbeddedAddresses, type Hello, type SupervisorStatus } from './supervisor-protocol.ts';
+import {
+  onLines,
+  protocolVersion,
+  sendLine,
+  type Answer,
+  type EmbeddedAddresses,
+  type Hello,
+  type SupervisorStatus,
+} from './supervisor-protocol.ts';
 
 interface Lease {
   readonly pid: number;
@@ -48,11 +56,19 @@ export class Supervisor {
     this.#temporal = new SupervisedServer({
       ...this.#hooks('temporal'),
       prepare: (former, portsAreOurs) =>
-        prepareTemporal({ dataFolder, settingsFile: devServerFile(dataFolder), extraNamespaces: () => [...this.#namespaces], portsAreOurs, log: tell, ...keptPorts(former) }),
+        prepareTemporal({
+          dataFolder,
+          settingsFile: devServerFile(dataFolder),
+          extraNamespaces: () => [...this.#namespaces],
+          portsAreOurs,
+          log: tell,
+          ...keptPorts(former),
+        }),
     });
     this.#postgres = new SupervisedServer({
       ...this.#hooks('postgres'),
-      prepare: (former, portsAreOurs) => preparePostgres({ dataFolder, portsAreOurs, log: tell, ...keptPorts(former) }),
+      prepare: (former, portsAreOurs) =>
+        preparePostgres({ dataFolder, portsAreOurs, log: tell, ...keptPorts(former) }),
     });
   }
 
@@ -81,7 +97,11 @@ export class Supervisor {
   }
 
   status(): SupervisorStatus {
-    return { pid: process.pid, leases: [...this.#leases].map(({ pid }) => ({ pid })), servers: [this.#temporal.status(), this.#postgres.status()] };
+    return {
+      pid: process.pid,
+      leases: [...this.#leases].map(({ pid }) => ({ pid })),
+      servers: [this.#temporal.status(), this.#postgres.status()],
+    };
   }
 
   async #stop(reason: string): Promise<void> {
@@ -104,7 +124,10 @@ export class Supervisor {
       readRecord: () => readRecord(this.#places.record).servers[name],
       writeRecord: (server: RecordedServer) => {
         const record = readRecord(this.#places.record);
-        writeRecord(this.#places.record, { ...record, servers: { ...record.servers, [name]: server } });
+        writeRecord(this.#places.record, {
+          ...record,
+          servers: { ...record.servers, [name]: server },
+        });
       },
       log: this.#log,
       onGivenUp: (error: Error) => void this.stop(error.message),
@@ -155,14 +178,23 @@ export class Supervisor {
   async #addresses({ want, namespace }: Hello & { ask: 'lease' }): Promise<EmbeddedAddresses> {
     if (namespace !== undefined) this.#namespaces.add(namespace);
     // Both are started before either is waited for; both are settled before an error is told.
-    const [temporal, postgres] = await Promise.allSettled([want.includes('temporal') ? this.#temporal.ensure() : undefined, want.includes('postgres') ? this.#postgres.ensure() : undefined]);
+    const [temporal, postgres] = await Promise.allSettled([
+      want.includes('temporal') ? this.#temporal.ensure() : undefined,
+      want.includes('postgres') ? this.#postgres.ensure() : undefined,
+    ]);
     if (temporal.status === 'rejected') throw temporal.reason;
     if (postgres.status === 'rejected') throw postgres.reason;
-    if (temporal.value !== undefined && namespace !== undefined && namespace !== temporal.value.namespace) {
+    if (
+      temporal.value !== undefined &&
+      namespace !== undefined &&
+      namespace !== temporal.value.namespace
+    ) {
       await temporal.value.waitUntilServing(AbortSignal.timeout(30_000));
     }
     return {
-      ...(temporal.value === undefined ? {} : { temporal: temporalAddress(temporal.value, namespace) }),
+      ...(temporal.value === undefined
+        ? {}
+        : { temporal: temporalAddress(temporal.value, namespace) }),
       ...(postgres.value === undefined ? {} : { databaseUrl: postgres.value.databaseUrl }),
     };
   }
@@ -170,7 +202,10 @@ export class Supervisor {
   #startGrace(): void {
     clearTimeout(this.#grace);
     if (this.#leases.size > 0 || this.#stopped !== undefined) return;
-    this.#grace = setTimeout(() => void this.stop(`no lease for ${this.#graceMs} ms`), this.#graceMs);
+    this.#grace = setTimeout(
+      () => void this.stop(`no lease for ${this.#graceMs} ms`),
+      this.#graceMs,
+    );
   }
 
   #tellAll(answer: Answer): void {
@@ -179,11 +214,16 @@ export class Supervisor {
   }
 }
 
-function keptPorts(former: RecordedServer | undefined): { keepPorts?: Readonly<Record<string, number>> } {
+function keptPorts(former: RecordedServer | undefined): {
+  keepPorts?: Readonly<Record<string, number>>;
+} {
   return former === undefined ? {} : { keepPorts: former.ports };
 }
 
-function temporalAddress(launch: TemporalLaunch, namespace: string | undefined): NonNullable<EmbeddedAddresses['temporal']> {
+function temporalAddress(
+  launch: TemporalLaunch,
+  namespace: string | undefined,
+): NonNullable<EmbeddedAddresses['temporal']> {
   return {
     address: `127.0.0.1:${launch.ports.frontend}`,
     namespace: namespace ?? launch.namespace,

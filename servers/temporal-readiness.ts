@@ -5,7 +5,16 @@ import { serverLimits } from './server-limits.ts';
 import { sleep } from './stop-process.ts';
 
 // The numbers of temporal.api.enums.v1.IndexedValueType.
-const indexedValueTypes = { Text: 1, Keyword: 2, Int: 3, Double: 4, Bool: 5, Datetime: 6, KeywordList: 7 } as const;
+const indexedValueTypes = {
+  Text: 1,
+  Keyword: 2,
+  Int: 3,
+  Double: 4,
+  Bool: 5,
+  Datetime: 6,
+  KeywordList: 7,
+} as const;
+const grpcNotFound = 5;
 const grpcAlreadyExists = 6;
 const workflowRetentionSeconds = 30 * 24 * 3600;
 
@@ -16,8 +25,10 @@ const workflowRetentionSeconds = 30 * 24 * 3600;
  */
 export async function waitUntilTemporalServes(
   address: string,
-  namespaces: readonly string[],
-  searchAttributes: DevServerSettings['searchAttributes'],
+  wanted: {
+    readonly namespaces: readonly string[];
+    readonly searchAttributes: DevServerSettings['searchAttributes'];
+  },
   signal: AbortSignal,
 ): Promise<void> {
   // Loaded while the server starts: it takes about as long.
@@ -33,10 +44,15 @@ export async function waitUntilTemporalServes(
         continue;
       }
       try {
-        connection ??= await Connection.connect({ address, connectTimeout: '1 second', tls: false });
+        connection ??= await Connection.connect({
+          address,
+          connectTimeout: '1 second',
+          tls: false,
+        });
         const open = connection;
         await open.withDeadline(Date.now() + serverLimits.reachMsMax, async () => {
-          for (const namespace of namespaces) await ensureNamespace(open, namespace, searchAttributes);
+          for (const namespace of wanted.namespaces)
+            await ensureNamespace(open, namespace, wanted.searchAttributes);
         });
         return;
       } catch (error) {
@@ -52,26 +68,37 @@ export async function waitUntilTemporalServes(
   }
 }
 
-async function ensureNamespace(connection: Connection, namespace: string, searchAttributes: DevServerSettings['searchAttributes']): Promise<void> {
+async function ensureNamespace(
+  connection: Connection,
+  namespace: string,
+  searchAttributes: DevServerSettings['searchAttributes'],
+): Promise<void> {
   try {
     await connection.workflowService.describeNamespace({ namespace });
   } catch (error) {
     if (!isNotFound(error)) throw error;
     await connection.workflowService
-      .registerNamespace({ namespace, workflowExecutionRetentionPeriod: { seconds: workflowRetentionSeconds as never } })
+      .registerNamespace({
+        namespace,
+        workflowExecutionRetentionPeriod: { seconds: workflowRetentionSeconds as never },
+      })
       .catch((refusal: unknown) => {
         if ((refusal as { code?: number }).code !== grpcAlreadyExists) throw refusal;
       });
   }
   const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
-  const absent = Object.entries(searchAttributes).filter(([name]) => customAttributes[name] === undefined);
+  const absent = Object.entries(searchAttributes).filter(
+    ([name]) => customAttributes[name] === undefined,
+  );
   if (absent.length === 0) return;
   await connection.operatorService.addSearchAttributes({
     namespace,
-    searchAttributes: Object.fromEntries(absent.map(([name, type]) => [name, indexedValueTypes[type]])),
+    searchAttributes: Object.fromEntries(
+      absent.map(([name, type]) => [name, indexedValueTypes[type]]),
+    ),
   });
 }
 
 function isNotFound(error: unknown): boolean {
-  return (error as { code?: number }).code === 5;
+  return (error as { code?: number }).code === grpcNotFound;
 }

@@ -69,7 +69,10 @@ test('a socket path that the system would cut off moves to a short one, the same
 
 test('a socket file that a killed supervisor left is nobody, and the next supervisor replaces it', async () => {
   const places = supervisorPlaces(folder);
-  const killed = spawn(process.execPath, ['-e', `require('net').createServer().listen(${JSON.stringify(places.socket)}, () => process.kill(process.pid, 'SIGKILL'))`]);
+  const killed = spawn(process.execPath, [
+    '-e',
+    `require('net').createServer().listen(${JSON.stringify(places.socket)}, () => process.kill(process.pid, 'SIGKILL'))`,
+  ]);
   await once(killed, 'exit');
   expect(existsSync(places.socket)).toBe(true);
   expect(await connectSupervisor(places.socket)).toBeUndefined();
@@ -88,7 +91,9 @@ test('a client of another version is told to stop the servers, and no server is 
   const socket = await connectSupervisor(places.socket);
   socket?.write('{"hello":99,"ask":"lease","want":["temporal"]}\n');
   const [line] = (await once(socket as NonNullable<typeof socket>, 'data')) as [Buffer];
-  expect(JSON.parse(line.toString())).toMatchObject({ error: { message: expect.stringMatching(/belayer servers stop/) } });
+  expect(JSON.parse(line.toString())).toMatchObject({
+    error: { message: expect.stringMatching(/belayer servers stop/) },
+  });
   expect(supervisor.status().servers.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
   await supervisor.stop('the test is over');
 });
