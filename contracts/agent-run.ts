@@ -38,6 +38,13 @@ export interface TranscriptHead {
   readonly chain: number;
   readonly length: number;
   readonly head: Hash;
+  /** UTF-8 bytes of all its messages: an upper bound of their tokens without reading them. */
+  readonly bytes: number;
+  /**
+   * Tokens of the whole prompt up to here, as the provider of the model now in use counted them.
+   * With the bytes of what is new, a tighter upper bound. Absent until a reply told its usage.
+   */
+  readonly tokens?: number;
 }
 
 /** What one execution of a run hands to the next, at a safe point: nothing is in flight. */
@@ -61,7 +68,7 @@ export interface Spent {
 /** A message that the next model call appends to the transcript before it sends. */
 export type EntryRef =
   /** A tool result, stored by `runTool` at its position. */
-  | { readonly at: Position; readonly hash: Hash }
+  | { readonly at: Position; readonly hash: Hash; readonly bytes: number }
   /** A tool call that got no result of its own: denied, refused, timed out. Rendered by `callModel`. */
   | { readonly at: Position; readonly id: string; readonly error: ToolErrorNote }
   /** Belayer's or an operator's words to the model. */
@@ -232,6 +239,8 @@ export type OpenChildOutput =
   | { readonly kind: 'opened'; readonly run: string; readonly start: AgentRunInput }
   /** The child cannot run: its result is already stored at the position. */
   | { readonly kind: 'closed'; readonly result: RunToolOutput }
+  /** It cannot even be opened: the model is told why. */
+  | { readonly kind: 'refused'; readonly error: ToolErrorNote }
   | { readonly kind: 'halted'; readonly reason: string };
 
 export interface CloseChildInput {

@@ -28,6 +28,7 @@ export const failureType = {
   requestUnknown: 'RequestUnknown',
   decisionRejected: 'DecisionRejected',
   keyReused: 'KeyReused',
+  outputInvalid: 'OutputInvalid',
   serverUnreachable: 'ServerUnreachable',
   serverMissing: 'ServerMissing',
   applicationFailed: 'ApplicationFailed',
@@ -39,6 +40,7 @@ export const failureType = {
   // Nobody: a later attempt or a stop overtook this one.
   attemptOvertaken: 'AttemptOvertaken',
   runHalted: 'RunHalted',
+  runStopped: 'RunStopped',
   budgetSpent: 'BudgetSpent',
 } as const;
 

@@ -79,8 +79,10 @@ export const limits = {
   toolResultBytesMax: 1024 * 1024,
   toolErrorCharsMax: 1_000,
   keyValidMsMax: 365 * 24 * 60 * 60 * 1000,
-  /** A run whose tools no worker has looks again after this. */
-  noWorkerRetryMs: 5_000,
+  /** A run that no worker or no database can serve looks again after this, then twice as long ... */
+  waitAgainMsMin: 2_000,
+  /** ... and at most this long: 30 tries an hour keep its history small. */
+  waitAgainMsMax: 120_000,
   childDepthMax: 5,
 
   // --- humans ----------------------------------------------------------------------------------
@@ -95,6 +97,10 @@ export const limits = {
   databaseConnectMsMax: 10_000,
   /** A reply that cannot be written yet is held, heartbeating, at most this long. */
   storageHoldMsMax: 60_000,
+  /** What a call may take beyond its own time, to be recorded. */
+  settlingMs: 5_000,
+  /** Tries of an activity that meet an earlier attempt still on its way; each waits for it. */
+  overtakenAttemptsMax: 3,
   /** Age of the worker's copy of the stop flags. */
   stopFlagsAgeMsMax: 1_000,
   /** Transcripts that a worker keeps rendered. */

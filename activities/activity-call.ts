@@ -1,0 +1,39 @@
+/** What every activity of a call needs: who it is, a heartbeat, and the signals that end it. */
+import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { limits } from '../contracts/limits.ts';
+
+let sequence = 0;
+
+export interface ActivityCall {
+  readonly run: string;
+  /** Temporal's count of tries of this activity, from 1. */
+  readonly attempt: number;
+  /** Names this execution, in the database and in logs. */
+  readonly token: string;
+  readonly isLocal: boolean;
+  /** Aborted when Temporal cancels the activity or the worker drains. */
+  readonly cancelled: AbortSignal;
+  /** Stops the heartbeats. */
+  end(): void;
+}
+
+export function beginActivityCall(worker: string): ActivityCall {
+  const info = activityInfo();
+  sequence += 1;
+  let timer: NodeJS.Timeout | undefined;
+  if (!info.isLocal) {
+    // Short calls are over before the first beat, and send none.
+    timer = setTimeout(() => {
+      heartbeat();
+      timer = setInterval(heartbeat, limits.heartbeatEveryMs);
+    }, limits.heartbeatFirstMs);
+  }
+  return {
+    run: info.workflowExecution?.workflowId ?? '',
+    attempt: info.attempt,
+    token: `${worker}/${sequence}`,
+    isLocal: info.isLocal,
+    cancelled: cancellationSignal(),
+    end: () => clearTimeout(timer),
+  };
+}

@@ -1,0 +1,434 @@
+/**
+ * One attempt of one model call: claim it, send the prompt, judge the reply, record it.
+ *
+ * 1. Nothing is sent before the claim has committed, with the attempt's worst case reserved.
+ * 2. What is sent is what is hashed and what can be read back: stored fragments, in order.
+ * 3. A position that holds a finished reply to the same prompt gives it again, at no cost.
+ * 4. A reply that cannot be written yet is held, heartbeating, until it can be or its time is over.
+ */
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type {
+  CallModelInput,
+  CallModelOutput,
+  Spent,
+  StopReason,
+  TranscriptHead,
+} from '../contracts/agent-run.ts';
+import { failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import { assistantMessage } from '../rules/render-message.ts';
+import { canonicalJson } from '../rules/canonical-json.ts';
+import { untilStored } from '../storage/database.ts';
+import type { StoredDefinition } from '../storage/definitions.ts';
+import { chainHead, sha256 } from '../storage/hash.ts';
+import type { OpenedModelCall } from '../storage/ledger.ts';
+import { type ActivityCall, beginActivityCall } from './activity-call.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { findAgent } from './find-code.ts';
+import { type FlightEntry, HaltedSignal } from './in-flight.ts';
+import { judgeReply, type Judgement } from './judge-reply.ts';
+import type { ModelResponse } from './models/model-client.ts';
+import { ModelFailure } from './models/model-failure.ts';
+import type { ModelUsage } from './models/model-usage.ts';
+import { costMicroUsd, type Price, worstCaseMicroUsd } from './models/prices.ts';
+import { type PreparedPrompt, preparePrompt } from './prepare-prompt.ts';
+import { streamDeltas } from './stream-deltas.ts';
+import { toActivityFailure } from './to-activity-failure.ts';
+import { closePrompt, withMessages } from './transcript-cache.ts';
+
+export function createCallModel(deps: ActivityDependencies) {
+  return async function callModel(input: CallModelInput): Promise<CallModelOutput> {
+    const call = beginActivityCall(deps.worker);
+    try {
+      const output = await attemptModelCall(deps, call, input);
+      // Markers of local activities hold no input, so the result names it.
+      return input.near === true ? { ...output, input: sha256(canonicalJson(input)) } : output;
+    } catch (error) {
+      throw toActivityFailure(error);
+    } finally {
+      call.end();
+    }
+  };
+}
+
+interface Attempt {
+  readonly call: ActivityCall;
+  readonly input: CallModelInput;
+  readonly definition: StoredDefinition;
+  readonly price: Price;
+  readonly prompt: PreparedPrompt;
+  readonly opened: OpenedModelCall;
+  readonly reservedMicroUsd: number;
+  readonly reservedTokens: number;
+  /** After this moment, in milliseconds since the epoch, the attempt is not waited for any more. */
+  readonly deadlineMs: number;
+}
+
+async function attemptModelCall(
+  deps: ActivityDependencies,
+  call: ActivityCall,
+  input: CallModelInput,
+): Promise<CallModelOutput> {
+  const definition = await deps.definitionOf(input.definition);
+  const price = deps.priceOf(input.model);
+  if (price === undefined)
+    throw ApplicationFailure.create({
+      type: failureType.modelUnpriced,
+      message: `Model \`${input.model}\` has no price, and a model without a price is not assumed free. Add it to the file named by BELAYER_PRICES.`,
+      nonRetryable: true,
+    });
+  const prompt = await preparePrompt(deps, call.run, input, definition);
+  // A near call holds its workflow task: a database that is gone is then for the platform's retry.
+  const deadlineMs =
+    Date.now() + input.timeoutMs + (input.near === true ? 0 : limits.storageHoldMsMax);
+  const { opened, reservedMicroUsd, reservedTokens } = await open(deps, call, {
+    input,
+    definition,
+    price,
+    prompt,
+  });
+  switch (opened.verdict) {
+    case 'finished':
+      return opened.answer as CallModelOutput;
+    case 'conflict':
+      return { kind: 'conflict' };
+    case 'halted':
+      return { kind: 'halted', reason: opened.detail ?? '' };
+    case 'budget':
+      return budgetStop(opened, { reservedMicroUsd, reservedTokens });
+    case 'claimed':
+      break;
+    default:
+      throw new Error(`Unexpected verdict of a claim: ${opened.verdict}`);
+  }
+  prompt.complete(opened.fragments);
+  const attempt: Attempt = {
+    call,
+    input,
+    definition,
+    price,
+    prompt,
+    opened,
+    reservedMicroUsd,
+    reservedTokens,
+    deadlineMs,
+  };
+  const flight = deps.inFlight.fly({
+    run: call.run,
+    agent: definition.frozen.name,
+    customer: undefined,
+  });
+  flight.watched = opened.watched;
+  try {
+    return await send(deps, attempt, flight);
+  } finally {
+    flight.land();
+  }
+}
+
+/**
+ * Reserves by an upper bound that costs nothing to compute; only where that does not fit any more
+ * are the tokens counted, and the claim tried again.
+ */
+async function open(
+  deps: ActivityDependencies,
+  call: ActivityCall,
+  wanted: Pick<Attempt, 'input' | 'definition' | 'price' | 'prompt'>,
+) {
+  const { input, definition, price, prompt } = wanted;
+  const { outputTokens, contextTokens } = definition.frozen.limits;
+  const reserve = async (promptTokensMax: number, wantFrom: number | undefined) => {
+    const reservedTokens = promptTokensMax + outputTokens;
+    const reservedMicroUsd = worstCaseMicroUsd(price, {
+      promptTokensMax,
+      outputTokensMax: outputTokens,
+    });
+    const opened = await deps.ledger.openModelCall({
+      run: call.run,
+      position: input.position,
+      token: call.token,
+      model: input.model,
+      requestHash: prompt.requestHash,
+      chain: input.transcript.chain,
+      from: input.transcript.length,
+      entries: prompt.entries,
+      reserveMicroUsd: reservedMicroUsd,
+      reserveTokens: reservedTokens,
+      sendMs: input.timeoutMs,
+      ...(wantFrom === undefined ? {} : { wantFrom }),
+    });
+    return { opened, reservedMicroUsd, reservedTokens };
+  };
+  if (prompt.tokensMax <= contextTokens) {
+    const first = await reserve(prompt.tokensMax, prompt.wantFrom);
+    if (first.opened.verdict !== 'budget' || !prompt.canCount) return first;
+  }
+  const tokens = await prompt.countTokens();
+  if (tokens > contextTokens) return { ...contextFull(tokens, contextTokens), ...nothingReserved };
+  return reserve(prompt.canCount ? tokens : prompt.tokensMax, prompt.wantFrom);
+}
+
+const nothingReserved = { reservedMicroUsd: 0, reservedTokens: 0 };
+
+function contextFull(tokens: number, max: number): { opened: OpenedModelCall } {
+  return {
+    opened: {
+      verdict: 'budget',
+      run_no: 0,
+      attempt: 0,
+      watched: false,
+      answer: null,
+      detail: `The prompt has about ${tokens} tokens; its limit \`contextTokens\` is ${max}.`,
+      fragments: null,
+    },
+  };
+}
+
+function budgetStop(
+  opened: OpenedModelCall,
+  wanted: { readonly reservedMicroUsd: number; readonly reservedTokens: number },
+): CallModelOutput {
+  if (opened.detail !== null)
+    return { kind: 'stopped', because: 'context-full', detail: opened.detail };
+  const left = opened.answer as { readonly microUsdLeft: number; readonly tokensLeft: number };
+  const because: StopReason =
+    left.microUsdLeft < wanted.reservedMicroUsd ? 'cost-limit' : 'token-limit';
+  const detail =
+    because === 'cost-limit'
+      ? `The next call may cost ${wanted.reservedMicroUsd} micro-dollars; ${left.microUsdLeft} are left under the run's ceiling.`
+      : `The next call may use ${wanted.reservedTokens} tokens; ${left.tokensLeft} are left under the run's ceiling.`;
+  return { kind: 'stopped', because, detail };
+}
+
+async function send(
+  deps: ActivityDependencies,
+  attempt: Attempt,
+  flight: FlightEntry,
+): Promise<CallModelOutput> {
+  const { input, call, opened } = attempt;
+  const { body, hash } = closePrompt(attempt.prompt.open());
+  const journal = {
+    prompt_hash: hash,
+    prompt_bytes: attempt.prompt.bytes,
+    prompt_head: attempt.prompt.headHash,
+    chain: input.transcript.chain,
+    length: attempt.prompt.after.length,
+  };
+  const deltas = streamDeltas(deps.database, flight, {
+    run: call.run,
+    runNo: opened.run_no,
+    position: input.position,
+    attempt: opened.attempt,
+  });
+  const startedAt = performance.now();
+  let reply: ModelResponse;
+  try {
+    reply = await deps.models.call({
+      body,
+      model: input.model,
+      signal: AbortSignal.any([call.cancelled, flight.signal]),
+      idleMs: Math.min(limits.modelStreamIdleMs, input.timeoutMs),
+      timeoutMs: input.timeoutMs,
+      onDelta: deltas.push,
+    });
+  } catch (error) {
+    return await closeFailed(deps, attempt, error, {
+      ...journal,
+      latency_ms: Math.round(performance.now() - startedAt),
+    });
+  } finally {
+    deltas.end();
+  }
+  return closeReplied(deps, attempt, reply, journal);
+}
+
+async function closeReplied(
+  deps: ActivityDependencies,
+  attempt: Attempt,
+  reply: ModelResponse,
+  journal: Readonly<Record<string, unknown>>,
+): Promise<CallModelOutput> {
+  const { input, opened, prompt } = attempt;
+  const judged = await judgeReply(findAgent(deps, attempt.definition), reply);
+  const fragment = assistantMessage(reply);
+  const fragmentHash = sha256(fragment);
+  const transcript: TranscriptHead = {
+    chain: input.transcript.chain,
+    length: prompt.after.length + 1,
+    head: chainHead(prompt.after.head, fragmentHash),
+    bytes: prompt.after.bytes + Buffer.byteLength(fragment) + 1,
+    ...(reply.usage === undefined
+      ? {}
+      : { tokens: reply.usage.inputTokens + reply.usage.outputTokens }),
+  };
+  const cost = settledCost(attempt, reply.usage);
+  const answer = toOutput(judged, transcript, cost, attempt);
+  const closed = await untilStored(
+    () =>
+      deps.ledger.closeModelCall({
+        runNo: opened.run_no,
+        position: input.position,
+        attempt: opened.attempt,
+        token: attempt.call.token,
+        outcome: 'ok',
+        reply: {
+          answer,
+          fragment,
+          fragmentHash,
+          ...(judged.kind === 'final' ? { output: judged.text } : {}),
+          chain: transcript.chain,
+          seq: transcript.length - 1,
+          head: transcript.head,
+        },
+        costMicroUsd: cost.costMicroUsd,
+        tokens: cost.tokens,
+        journal: {
+          ...journal,
+          latency_ms: Math.round(reply.latencyMs),
+          first_token_ms:
+            reply.firstTokenMs === undefined ? null : Math.round(reply.firstTokenMs),
+          model: reply.model,
+          finish_reason: reply.finishReason,
+          input_tokens: reply.usage?.inputTokens ?? null,
+          cached_tokens: reply.usage?.cachedInputTokens ?? null,
+          output_tokens: reply.usage?.outputTokens ?? null,
+          reasoning_tokens: reply.usage?.reasoningTokens ?? null,
+          price: priceNote(attempt.price),
+          request_id: reply.providerRequestId ?? null,
+        },
+        event: {
+          model: input.model,
+          attempt: opened.attempt,
+          costMicroUsd: cost.costMicroUsd,
+          inputTokens: reply.usage?.inputTokens ?? 0,
+          outputTokens: reply.usage?.outputTokens ?? 0,
+          latencyMs: Math.round(reply.latencyMs),
+          outcome: judged.kind,
+          calls: judged.kind === 'calls' ? judged.calls.map(({ tool }) => ({ tool })) : [],
+        },
+      }),
+    { deadlineMs: attempt.deadlineMs },
+  );
+  if (closed.verdict === 'late') {
+    if (closed.answer !== null) return closed.answer;
+    throw overtaken(input.position);
+  }
+  prompt.keep(withMessages(prompt.open(), [fragment]), transcript.head);
+  return answer;
+}
+
+function toOutput(
+  judged: Judgement,
+  transcript: TranscriptHead,
+  cost: Spent,
+  attempt: Attempt,
+): CallModelOutput {
+  if (cost.costMicroUsd > attempt.reservedMicroUsd)
+    return {
+      kind: 'stopped',
+      because: 'ceiling-breached',
+      detail: `Model \`${attempt.input.model}\` billed ${cost.costMicroUsd} micro-dollars where at most ${attempt.reservedMicroUsd} were possible by its price and the output limit that was sent.`,
+    };
+  switch (judged.kind) {
+    case 'calls':
+      return { kind: 'calls', transcript, cost, calls: judged.calls };
+    case 'final':
+      return {
+        kind: 'final',
+        transcript,
+        cost,
+        output: sha256(judged.text),
+        outputBytes: Buffer.byteLength(judged.text),
+      };
+    case 'misfit':
+      return { kind: 'misfit', transcript, cost, problem: judged.problem };
+    case 'refused':
+      return { kind: 'refused', transcript, cost };
+    default:
+      return judged satisfies never;
+  }
+}
+
+async function closeFailed(
+  deps: ActivityDependencies,
+  attempt: Attempt,
+  error: unknown,
+  journal: Readonly<Record<string, unknown>>,
+): Promise<CallModelOutput> {
+  const { input, opened, call } = attempt;
+  const failure = error instanceof ModelFailure ? error : undefined;
+  const halted = error instanceof HaltedSignal ? error : undefined;
+  // An aborted or broken call may have been worked on: without the provider's word it stays charged.
+  const charged =
+    failure?.usage !== undefined
+      ? settledCost(attempt, failure.usage)
+      : failure?.charge === 'nothing'
+        ? { costMicroUsd: 0, tokens: 0 }
+        : { costMicroUsd: attempt.reservedMicroUsd, tokens: attempt.reservedTokens };
+  const type = failure?.type ?? (halted === undefined ? 'Cancelled' : failureType.runHalted);
+  await untilStored(
+    () =>
+      deps.ledger.closeModelCall({
+        runNo: opened.run_no,
+        position: input.position,
+        attempt: opened.attempt,
+        token: call.token,
+        outcome: failure === undefined ? 'aborted' : 'failed',
+        code: type,
+        detail: failure?.detail ?? String(error),
+        retryable: failure?.retryable ?? false,
+        costMicroUsd: charged.costMicroUsd,
+        tokens: charged.tokens,
+        journal: {
+          ...journal,
+          price: priceNote(attempt.price),
+          request_id: failure?.providerRequestId ?? null,
+          status: failure?.status ?? null,
+          input_tokens: failure?.usage?.inputTokens ?? null,
+          output_tokens: failure?.usage?.outputTokens ?? null,
+        },
+        event: {
+          model: input.model,
+          attempt: opened.attempt,
+          type,
+          retryable: failure?.retryable ?? false,
+        },
+      }),
+    { deadlineMs: attempt.deadlineMs },
+  );
+  if (halted !== undefined) return { kind: 'halted', reason: halted.reason };
+  if (failure === undefined) throw error instanceof CancelledFailure ? error : toCancelled(error);
+  throw ApplicationFailure.create({
+    type: failure.type,
+    message: `${failure.message} (position ${input.position}, attempt ${opened.attempt})`,
+    nonRetryable: !failure.retryable,
+    ...(failure.retryAfterMs === undefined ? {} : { nextRetryDelay: failure.retryAfterMs }),
+  });
+}
+
+const toCancelled = (error: unknown): unknown =>
+  error instanceof Error && error.name === 'AbortError' ? new CancelledFailure('Cancelled') : error;
+
+const overtaken = (position: string): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: failureType.attemptOvertaken,
+    message: `A later attempt holds position ${position}; this one changed nothing.`,
+  });
+
+/** Without the provider's usage the whole reservation stays charged. */
+function settledCost(attempt: Attempt, usage: ModelUsage | undefined): Spent {
+  if (usage === undefined)
+    return { costMicroUsd: attempt.reservedMicroUsd, tokens: attempt.reservedTokens };
+  return {
+    costMicroUsd: costMicroUsd(attempt.price, usage),
+    tokens: usage.inputTokens + usage.outputTokens,
+  };
+}
+
+/** `in/cached/out` in pico-dollars per token of the first tier, and where the numbers come from. */
+function priceNote(price: Price): string {
+  const [first] = price.tiers;
+  return `${first.inputPicoUsd}/${first.cachedInputPicoUsd}/${first.outputPicoUsd} ${price.source}`;
+}
+
+export type CallModel = ReturnType<typeof createCallModel>;

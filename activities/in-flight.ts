@@ -1,0 +1,108 @@
+/**
+ * The calls that this worker is carrying out, so that a halt reaches them at once and a watcher who
+ * comes late still sees the rest of a reply.
+ *
+ * The worker's copy of the stop flags is here too. It may be `limits.stopFlagsAgeMsMax` old: calls
+ * with a claim check the flags in the database, and only calls without one rely on this copy.
+ */
+import type { StopScope } from '../storage/ledger.ts';
+
+export interface StopFlag {
+  readonly scope: StopScope;
+  readonly subject: string;
+  readonly reason: string;
+}
+
+export interface CallOwner {
+  readonly run: string;
+  readonly agent: string;
+  readonly customer: string | undefined;
+}
+
+/** Why a call's signal was aborted: a human stopped it. */
+export class HaltedSignal extends Error {
+  readonly reason: string;
+  constructor(reason: string) {
+    super(`The run is halted: ${reason}`);
+    this.name = 'HaltedSignal';
+    this.reason = reason;
+  }
+}
+
+export interface FlightEntry {
+  readonly signal: AbortSignal;
+  /** Someone watches the run now. */
+  watched: boolean;
+  land(): void;
+}
+
+export interface InFlight {
+  /** Registers a call. Its signal is aborted with `HaltedSignal` when a flag that applies is raised. */
+  fly(owner: CallOwner): FlightEntry;
+  /** The reason of the first flag that applies, from this worker's copy. */
+  stoppedBy(owner: CallOwner): string | undefined;
+  /** Replaces the copy of the flags, and aborts what they apply to. */
+  setFlags(flags: readonly StopFlag[]): void;
+  addFlag(flag: StopFlag): void;
+  markWatched(run: string): void;
+  readonly size: number;
+}
+
+export function createInFlight(): InFlight {
+  let flags: readonly StopFlag[] = [];
+  const flights = new Map<
+    AbortController,
+    { readonly owner: CallOwner; readonly entry: FlightEntry }
+  >();
+  const abortStopped = (): void => {
+    if (flags.length === 0) return;
+    for (const [controller, { owner }] of flights) {
+      const flag = flags.find((candidate) => applies(candidate, owner));
+      if (flag !== undefined && !controller.signal.aborted)
+        controller.abort(new HaltedSignal(flag.reason));
+    }
+  };
+  return {
+    fly(owner) {
+      const controller = new AbortController();
+      const entry: FlightEntry = {
+        signal: controller.signal,
+        watched: false,
+        land: () => void flights.delete(controller),
+      };
+      flights.set(controller, { owner, entry });
+      return entry;
+    },
+    stoppedBy: (owner) => flags.find((flag) => applies(flag, owner))?.reason,
+    setFlags(fresh) {
+      flags = fresh;
+      abortStopped();
+    },
+    addFlag(flag) {
+      flags = [...flags, flag];
+      abortStopped();
+    },
+    markWatched(run) {
+      for (const { owner, entry } of flights.values())
+        if (owner.run === run) entry.watched = true;
+    },
+    get size() {
+      return flights.size;
+    },
+  };
+}
+
+function applies(flag: StopFlag, owner: CallOwner): boolean {
+  switch (flag.scope) {
+    case 'installation':
+      return true;
+    case 'agent':
+      return flag.subject === owner.agent;
+    case 'customer':
+      return flag.subject === owner.customer;
+    case 'run':
+      return flag.subject === owner.run || owner.run.startsWith(`${flag.subject}/`);
+    default:
+      return flag.scope satisfies never;
+  }
+}

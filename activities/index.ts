@@ -1,0 +1,26 @@
+/** Acts: the side effects that a workflow may ask for. Built once per worker. */
+import { createCallModel } from './call-model.ts';
+import { createCloseChild, createOpenChild } from './child-runs.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { createCloseRequest, createOpenRequest } from './human-requests.ts';
+import { createCloseRun, createRaiseFlag } from './run-end.ts';
+import { createRunTool } from './run-tool.ts';
+import { createReadOutput, createStartRun } from './start-run.ts';
+
+/** The keys are activity types: they reach histories and are never renamed. */
+export function createActivities(deps: ActivityDependencies) {
+  return {
+    callModel: createCallModel(deps),
+    runTool: createRunTool(deps),
+    openRequest: createOpenRequest(deps),
+    closeRequest: createCloseRequest(deps),
+    openChild: createOpenChild(deps),
+    closeChild: createCloseChild(deps),
+    raiseFlag: createRaiseFlag(deps),
+    closeRun: createCloseRun(deps),
+    startRun: createStartRun(deps),
+    readOutput: createReadOutput(deps),
+  };
+}
+
+export type Activities = ReturnType<typeof createActivities>;

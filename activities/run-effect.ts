@@ -1,0 +1,209 @@
+/**
+ * One attempt of a tool call that changes something outside.
+ *
+ * 1. It runs only behind a claim that has committed; a claim that finds an earlier attempt of
+ *    unknown outcome is decided by `repeat` (design: `docs/failures.md`).
+ * 2. Only `NotDone` says that nothing happened. Every other failure leaves the outcome unknown.
+ * 3. A halt does not abort an effect that has begun: its outcome is recorded instead.
+ * 4. An attempt that was overtaken changes nothing; what it learned is journalled.
+ */
+import { ApplicationFailure } from '@temporalio/common';
+import type { RunToolOutput } from '../contracts/agent-run.ts';
+import { failureType, invariant } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import { untilStored } from '../storage/database.ts';
+import type { ClaimedCall } from '../storage/ledger.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { contextOf, executeTool, type ToolOutcome } from './execute-tool.ts';
+import { eventOf, retryLater } from './run-tool.ts';
+import { failedResult, okResult } from './tool-result.ts';
+import type { ToolCallAtHand } from './tool-call-at-hand.ts';
+
+export async function runEffect(
+  deps: ActivityDependencies,
+  atHand: ToolCallAtHand,
+): Promise<RunToolOutput> {
+  const claimed = await claim(deps, atHand, false);
+  if (claimed.verdict === 'unknown' && atHand.tool.verify !== undefined)
+    return verifyThenRun(deps, atHand, claimed);
+  return carryOut(deps, atHand, claimed);
+}
+
+function claim(
+  deps: ActivityDependencies,
+  { call, input, tool }: ToolCallAtHand,
+  verified: boolean,
+): Promise<ClaimedCall> {
+  const { repeat, keyValidMs } = tool.data;
+  invariant(repeat !== undefined, 'a write says how it may be repeated');
+  return deps.ledger.claimCall({
+    run: call.run,
+    position: input.position,
+    token: call.token,
+    tool: input.tool,
+    requestHash: input.argumentsHash,
+    repeat,
+    keyValidMs: keyValidMs ?? 0,
+    sendMs: input.timeoutMs,
+    ...(input.again === undefined ? {} : { again: input.again }),
+    verified,
+  });
+}
+
+async function carryOut(
+  deps: ActivityDependencies,
+  atHand: ToolCallAtHand,
+  claimed: ClaimedCall,
+): Promise<RunToolOutput> {
+  const input = atHand.inputHash;
+  switch (claimed.verdict) {
+    case 'claimed':
+      return attemptEffect(deps, atHand, claimed);
+    case 'finished':
+      invariant(claimed.answer !== null, 'a finished call has an answer');
+      return claimed.answer;
+    case 'conflict':
+      return { kind: 'conflict', input };
+    case 'halted':
+      return { kind: 'halted', input, reason: claimed.detail ?? '' };
+    case 'unknown':
+      return { kind: 'unknown', input, detail: claimed.detail ?? '' };
+    case 'wait':
+      throw later(atHand, claimed.wait_ms ?? limits.toolMsDefault);
+    default:
+      throw new Error(`Unexpected verdict of a claim: ${claimed.verdict}`);
+  }
+}
+
+async function attemptEffect(
+  deps: ActivityDependencies,
+  atHand: ToolCallAtHand,
+  claimed: ClaimedCall,
+): Promise<RunToolOutput> {
+  const { call, input, tool } = atHand;
+  const began = performance.now();
+  const outcome = await executeTool(deps, atHand, {
+    attempt: claimed.attempt,
+    // Not the halt's signal: an effect that has begun is recorded, not abandoned.
+    signals: [],
+    ...(claimed.customer ? { customer: claimed.customer } : {}),
+  });
+  const { repeat } = tool.data;
+  const last = claimed.attempt >= input.attemptsMax;
+  const known = outcome.kind === 'ok' || (outcome.kind === 'failed' && outcome.happened === true);
+  const open = outcome.kind === 'failed' && outcome.nothingHappened;
+  const retries = open
+    ? outcome.retryable && !last
+    : !known && (repeat !== 'never' || tool.verify !== undefined) && !last;
+  const state = known || (open && !retries) ? 'done' : open ? 'open' : 'unknown';
+  const result =
+    state !== 'done'
+      ? undefined
+      : outcome.kind === 'ok'
+        ? okResult(atHand, outcome)
+        : outcome.kind === 'failed'
+          ? failedResult(atHand, outcome, claimed.attempt)
+          : undefined;
+  const next = retries ? (repeat === 'never' && !open ? 'verify' : 'retry') : 'ask';
+  const closed = await untilStored(
+    () =>
+      deps.ledger.closeCall({
+        runNo: claimed.run_no,
+        position: input.position,
+        attempt: claimed.attempt,
+        token: call.token,
+        state,
+        outcome: outcome.kind === 'ok' ? 'ok' : state === 'unknown' ? 'unknown' : 'failed',
+        ...(outcome.kind === 'failed'
+          ? { code: outcome.code, detail: outcome.detail, retryable: outcome.retryable }
+          : {}),
+        latencyMs: performance.now() - began,
+        costMicroUsd: outcome.costMicroUsd,
+        ...(result === undefined ? {} : { result }),
+        event: eventOf(input.tool, outcome, performance.now() - began, next),
+      }),
+    { deadlineMs: Date.now() + limits.storageHoldMsMax },
+  );
+  if (closed.verdict === 'late') {
+    if (closed.answer !== null) return closed.answer;
+    throw later(atHand, 1_000);
+  }
+  if (result !== undefined) {
+    deps.transcripts.keepFragment(result.fragmentHash, result.fragment);
+    return result.answer;
+  }
+  if (retries) throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '');
+  return {
+    kind: 'unknown',
+    input: atHand.inputHash,
+    detail: unknownDetail(claimed.attempt, outcome),
+  };
+}
+
+const unknownDetail = (attempt: number, outcome: ToolOutcome): string =>
+  `Attempt ${attempt} ended without an answer that says whether it happened (${outcome.kind === 'failed' ? outcome.code : outcome.kind}).`;
+
+/** Asks the tool what became of the earlier attempt; only "not done" lets it run again. */
+async function verifyThenRun(
+  deps: ActivityDependencies,
+  atHand: ToolCallAtHand,
+  claimed: ClaimedCall,
+): Promise<RunToolOutput> {
+  const { call, input, tool } = atHand;
+  const began = performance.now();
+  const timeout = AbortSignal.timeout(input.timeoutMs);
+  const context = contextOf(
+    deps,
+    atHand,
+    {
+      attempt: claimed.attempt,
+      signals: [],
+      ...(claimed.customer ? { customer: claimed.customer } : {}),
+    },
+    timeout,
+    () => undefined,
+  );
+  const parsed = await tool.input.parseAsync(atHand.arguments);
+  const verified = await Promise.resolve(tool.verify?.(parsed, context)).catch(
+    () => ({ done: 'unknown' }) as const,
+  );
+  if (verified === undefined || verified.done === 'unknown')
+    return { kind: 'unknown', input: atHand.inputHash, detail: claimed.detail ?? '' };
+  if (!verified.done) {
+    return carryOut(deps, atHand, await claim(deps, atHand, true));
+  }
+  const outcome = okText(verified.output);
+  const result = okResult(atHand, outcome);
+  await untilStored(
+    () =>
+      deps.ledger.closeCall({
+        runNo: claimed.run_no,
+        position: input.position,
+        attempt: claimed.attempt,
+        token: call.token,
+        state: 'done',
+        outcome: 'ok',
+        detail: 'verified',
+        latencyMs: performance.now() - began,
+        costMicroUsd: 0,
+        result,
+        event: eventOf(input.tool, outcome, performance.now() - began, 'verify'),
+      }),
+    { deadlineMs: Date.now() + limits.storageHoldMsMax },
+  );
+  return result.answer;
+}
+
+const okText = (value: unknown): Extract<ToolOutcome, { readonly kind: 'ok' }> => ({
+  kind: 'ok',
+  text: typeof value === 'string' ? value : JSON.stringify(value ?? null),
+  costMicroUsd: 0,
+});
+
+/** An earlier attempt may still be on its way: come back when its time is over. */
+const later = (atHand: ToolCallAtHand, delayMs: number): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: failureType.attemptOvertaken,
+    message: `An earlier attempt holds position ${atHand.input.position}.`,
+    nextRetryDelay: delayMs,
+  });

@@ -1,0 +1,146 @@
+/**
+ * One attempt of one tool call.
+ *
+ * 1. What changes nothing outside runs first and is recorded after, in one statement; the first
+ *    recorded result wins, so a call that was executed again gives what the model already saw.
+ * 2. An effect is claimed before it runs (`run-effect.ts`).
+ * 3. A failure that the model can reason about is a result, not an exception. Exceptions are for the
+ *    platform: it tries again.
+ */
+import { ApplicationFailure } from '@temporalio/common';
+import type { RunToolInput, RunToolOutput } from '../contracts/agent-run.ts';
+import { toolErrorCode } from '../contracts/agent-run.ts';
+import { failureType } from '../contracts/failures.ts';
+import { canonicalJson } from '../rules/canonical-json.ts';
+import { untilStored } from '../storage/database.ts';
+import { sha256 } from '../storage/hash.ts';
+import { limits } from '../contracts/limits.ts';
+import { type ActivityCall, beginActivityCall } from './activity-call.ts';
+import { argumentsOf } from './arguments-of.ts';
+import type { ActivityDependencies } from './dependencies.ts';
+import { executeTool, type ToolOutcome } from './execute-tool.ts';
+import { findAgent, findTool } from './find-code.ts';
+import { runEffect } from './run-effect.ts';
+import { toActivityFailure } from './to-activity-failure.ts';
+import { failedResult, okResult } from './tool-result.ts';
+import type { ToolCallAtHand } from './tool-call-at-hand.ts';
+
+export function createRunTool(deps: ActivityDependencies) {
+  return async function runTool(input: RunToolInput): Promise<RunToolOutput> {
+    const call = beginActivityCall(deps.worker);
+    try {
+      const atHand = await prepare(deps, call, input);
+      return atHand.tool.data.effect === 'write'
+        ? await runEffect(deps, atHand)
+        : await runRead(deps, atHand);
+    } catch (error) {
+      throw toActivityFailure(error);
+    } finally {
+      call.end();
+    }
+  };
+}
+
+async function prepare(
+  deps: ActivityDependencies,
+  call: ActivityCall,
+  input: RunToolInput,
+): Promise<ToolCallAtHand> {
+  const definition = await deps.definitionOf(input.definition);
+  const agent = findAgent(deps, definition);
+  const tool = findTool(agent, input.tool);
+  const text = await argumentsOf(deps.database, call.run, input);
+  const frozen = definition.frozen.tools.find((candidate) => candidate.name === input.tool);
+  return {
+    call,
+    input,
+    inputHash: sha256(canonicalJson(input)),
+    tool,
+    agent: agent.name,
+    arguments: JSON.parse(text) as unknown,
+    resultTokensMax: frozen?.resultTokensMax ?? definition.frozen.limits.toolResultTokens,
+  };
+}
+
+async function runRead(
+  deps: ActivityDependencies,
+  atHand: ToolCallAtHand,
+): Promise<RunToolOutput> {
+  const { call, input, inputHash } = atHand;
+  const owner = { run: call.run, agent: atHand.agent, customer: undefined };
+  const stopped = deps.inFlight.stoppedBy(owner);
+  if (stopped !== undefined) return { kind: 'halted', input: inputHash, reason: stopped };
+
+  const startedAt = new Date();
+  const began = performance.now();
+  const flight = deps.inFlight.fly(owner);
+  let outcome: ToolOutcome;
+  try {
+    outcome = await executeTool(deps, atHand, {
+      attempt: call.attempt,
+      signals: [call.cancelled, flight.signal],
+    });
+  } finally {
+    flight.land();
+  }
+  if (outcome.kind === 'halted') return { kind: 'halted', input: inputHash, reason: outcome.reason };
+
+  const moves = outcome.kind === 'failed' && outcome.timedOut && input.moves === true;
+  const retries =
+    outcome.kind === 'failed' && outcome.retryable && call.attempt < input.attemptsMax && !moves;
+  const result =
+    moves || retries
+      ? undefined
+      : outcome.kind === 'ok'
+        ? okResult(atHand, outcome)
+        : failedResult(atHand, outcome, call.attempt);
+  const recorded = await untilStored(
+    () =>
+      deps.ledger.recordRead({
+        run: call.run,
+        position: input.position,
+        token: call.token,
+        tool: input.tool,
+        requestHash: input.argumentsHash,
+        startedAt,
+        outcome: moves ? 'slow' : outcome.kind,
+        ...(outcome.kind === 'failed'
+          ? { code: outcome.code, detail: outcome.detail, retryable: outcome.retryable }
+          : {}),
+        latencyMs: performance.now() - began,
+        costMicroUsd: outcome.costMicroUsd,
+        ...(result === undefined ? {} : { result }),
+        event: eventOf(input.tool, outcome, performance.now() - began, moves ? 'queue' : 'retry'),
+      }),
+    // A near call holds its workflow task: a database that is gone is for the platform's retry.
+    { deadlineMs: call.isLocal ? 0 : Date.now() + limits.storageHoldMsMax },
+  );
+  if (recorded.verdict === 'conflict') return { kind: 'conflict', input: inputHash };
+  if (recorded.verdict === 'finished' && recorded.answer !== null) return recorded.answer;
+  if (moves) return { kind: 'slow', input: inputHash };
+  if (result === undefined) throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '');
+  deps.transcripts.keepFragment(result.fragmentHash, result.fragment);
+  return result.answer;
+}
+
+export const retryLater = (atHand: ToolCallAtHand, code: string): ApplicationFailure =>
+  ApplicationFailure.create({
+    type: failureType.toolUnavailable,
+    message: `Tool ${atHand.input.tool} at ${atHand.input.position} failed: ${code || toolErrorCode.failed}.`,
+  });
+
+export function eventOf(
+  tool: string,
+  outcome: ToolOutcome,
+  latencyMs: number,
+  next: 'retry' | 'ask' | 'queue' | 'verify',
+): Readonly<Record<string, unknown>> {
+  return {
+    tool,
+    status: outcome.kind === 'ok' ? 'ok' : 'failed',
+    latencyMs: Math.round(latencyMs),
+    ...(outcome.kind === 'failed' ? { code: outcome.code, next } : {}),
+  };
+}
+
+export type RunTool = ReturnType<typeof createRunTool>;

@@ -1,0 +1,16 @@
+import type { Hash, RunToolInput } from '../contracts/agent-run.ts';
+import type { Tool } from '../definitions/internal.ts';
+import type { ActivityCall } from './activity-call.ts';
+
+/** A tool call with all that is needed to carry it out. */
+export interface ToolCallAtHand {
+  readonly call: ActivityCall;
+  readonly input: RunToolInput;
+  /** Of the activity's input: local activity markers hold none. */
+  readonly inputHash: Hash;
+  readonly tool: Tool;
+  readonly agent: string;
+  /** As the model wrote them, parsed from JSON; the tool's schema has not seen them yet. */
+  readonly arguments: unknown;
+  readonly resultTokensMax: number;
+}

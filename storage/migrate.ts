@@ -1,0 +1,43 @@
+import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
+import { BelayerError, failureType } from '../contracts/failures.ts';
+import type { Database } from './database.ts';
+import { functions } from './migrations/0002-functions.ts';
+import { tables } from './migrations/0001-tables.ts';
+
+const step = (text: string): Migration => ({
+  async up(db) {
+    await sql.raw(text).execute(db);
+  },
+});
+
+const migrations: Record<string, Migration> = {
+  '0001-tables': step(tables),
+  '0002-functions': step(functions),
+};
+
+/**
+ * Brings the database's schema up to date. Safe to call from many processes at once: one migrates,
+ * the others wait for it and find nothing to do.
+ *
+ * @throws StorageUnavailable  The server cannot be reached.
+ * @throws SettingsRejected    A migration failed; nothing of it was kept.
+ */
+export async function migrate(database: Database): Promise<void> {
+  const db = new Kysely<unknown>({
+    dialect: new PostgresDialect({ pool: database.pool }),
+  });
+  // Not destroyed: that would end the pool, which is the caller's.
+  const migrator = new Migrator({
+    db,
+    provider: { getMigrations: () => Promise.resolve(migrations) },
+    migrationTableSchema: 'belayer_schema',
+  });
+  const { error, results } = await migrator.migrateToLatest();
+  if (error === undefined) return;
+  const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the schema';
+  throw new BelayerError(
+    failureType.settingsRejected,
+    `Migration ${failed} of the database failed: ${error instanceof Error ? error.message : String(error)}. The database needs PostgreSQL 15 or newer and a role that may create schemas.`,
+    { cause: error },
+  );
+}

@@ -1,0 +1,161 @@
+/** What a start writes: the caller's words rendered once, and the row that the key is unique in. */
+import Ajv2020 from 'ajv/dist/2020.js';
+import type { AgentRunInput } from '../contracts/agent-run.ts';
+import type { PublishedAgent } from '../contracts/definitions.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import type { Position } from '../contracts/positions.ts';
+import type { RunOptions } from '../contracts/run-options.ts';
+import { inputText, userMessage } from '../rules/render-message.ts';
+import { narrowLimits, toRunInput } from '../rules/to-run-input.ts';
+import type { Database } from './database.ts';
+import { newestDefinition, publishedAgents } from './definitions.ts';
+import { chainHead, chainStart, sha256 } from './hash.ts';
+import { insertRun } from './runs.ts';
+
+export interface NewRun {
+  readonly run: string;
+  readonly agent: string;
+  readonly input: unknown;
+  readonly customer?: string;
+  readonly key?: string;
+  readonly options?: RunOptions;
+  readonly parent?: { readonly run: string; readonly position: Position };
+}
+
+export interface InsertedRun {
+  readonly run: string;
+  readonly isNew: boolean;
+  /** What its workflow is started with. */
+  readonly start: AgentRunInput;
+}
+
+/** Definitions that this process has seen, by agent: a start then needs one round trip. */
+export type DefinitionCache = Map<string, PublishedAgent>;
+
+/**
+ * Checks the input against the newest published definition and writes the run's row.
+ *
+ * @throws AgentUnknown   No worker has published the agent.
+ * @throws InputRejected  The input does not fit; every mistake is named. Nothing was written.
+ * @throws KeyReused      The key was used with another input.
+ */
+export async function insertNewRun(
+  database: Database,
+  cache: DefinitionCache,
+  wanted: NewRun,
+): Promise<InsertedRun> {
+  for (let attempt = 1; ; attempt += 1) {
+    const known = cache.get(wanted.agent) ?? (await newestDefinition(database, wanted.agent));
+    if (known === undefined) throw await agentUnknown(database, wanted.agent);
+    cache.set(wanted.agent, known);
+    const text = checkedInput(known, wanted.input);
+    const fragment = userMessage(text);
+    const head = chainHead(chainStart, sha256(fragment));
+    const narrowed = narrowLimits(known.frozen.limits, wanted.options);
+    const verdict = await insertRun(database, {
+      run: wanted.run,
+      agent: wanted.agent,
+      definition: known.hash,
+      inputHash: sha256(text),
+      fragment,
+      head,
+      costMicroUsd: narrowed.costMicroUsd,
+      tokens: narrowed.tokens,
+      ...(wanted.customer === undefined ? {} : { customer: wanted.customer }),
+      ...(wanted.key === undefined ? {} : { key: wanted.key }),
+      ...(wanted.options === undefined ? {} : { options: wanted.options }),
+      ...(wanted.parent === undefined ? {} : { parent: wanted.parent }),
+    });
+    switch (verdict.verdict) {
+      case 'stale':
+        // A newer definition was published since: check against that one.
+        cache.delete(wanted.agent);
+        if (attempt >= staleAttemptsMax)
+          throw new BelayerError(
+            failureType.storageUnavailable,
+            `Agent \`${wanted.agent}\` was published anew ${attempt} times while a run was being started. Try again.`,
+          );
+        continue;
+      case 'unknown-agent':
+        throw await agentUnknown(database, wanted.agent);
+      case 'key-reused':
+        throw new BelayerError(
+          failureType.keyReused,
+          `Key \`${wanted.key ?? wanted.run}\` of agent \`${wanted.agent}\` belongs to run \`${verdict.run ?? ''}\`, which was started with another input. Keys are kept for ${limits.keyKeptDays} days. Nothing was started.`,
+        );
+      case 'started':
+      case 'existing':
+        return {
+          run: verdict.run ?? wanted.run,
+          isNew: verdict.verdict === 'started',
+          start: toRunInput({
+            frozen: known.frozen,
+            definition: known.hash,
+            transcript: { chain: 0, length: 1, head, bytes: Buffer.byteLength(fragment) },
+            ...(wanted.customer === undefined ? {} : { customer: wanted.customer }),
+            ...(wanted.options === undefined ? {} : { options: wanted.options }),
+          }),
+        };
+      default:
+        verdict.verdict satisfies never;
+    }
+  }
+}
+
+/** Workers that publish in a circle are a deployment at war with itself. */
+const staleAttemptsMax = 5;
+
+async function agentUnknown(database: Database, agent: string): Promise<BelayerError> {
+  const known = await publishedAgents(database);
+  return new BelayerError(
+    failureType.agentUnknown,
+    `No worker has published an agent \`${agent}\`. ${
+      known.length === 0
+        ? 'None is published: start a worker (`belayer worker` or `belayer dev`).'
+        : `Published: ${known.slice(0, 20).join(', ')}.`
+    }`,
+  );
+}
+
+const ajv = new Ajv2020.default({ allErrors: true, strict: false, validateFormats: false });
+const validators = new Map<string, ReturnType<typeof ajv.compile>>();
+
+function checkedInput({ hash, frozen }: PublishedAgent, input: unknown): string {
+  const reject = (message: string): BelayerError =>
+    new BelayerError(failureType.inputRejected, `${message} Nothing was started.`);
+  let text: string;
+  if (frozen.inputSchema === undefined) {
+    if (typeof input !== 'string' || input === '')
+      throw reject(
+        `The input of agent \`${frozen.name}\` must be a string that is not empty; it is ${input === '' ? 'an empty string' : Array.isArray(input) ? 'an array' : input === null ? 'null' : `of type ${typeof input}`}.`,
+      );
+    text = input;
+  } else {
+    try {
+      text = inputText(input, true);
+    } catch (error) {
+      throw reject(
+        `The input of agent \`${frozen.name}\` is not JSON: ${(error as Error).message}`,
+      );
+    }
+    const validate = validators.get(hash) ?? ajv.compile({ ...frozen.inputSchema });
+    validators.set(hash, validate);
+    // What will be stored is checked, not what was given: dates and undefined become JSON first.
+    if (!validate(JSON.parse(text))) {
+      const mistakes = (validate.errors ?? []).map(
+        (issue) =>
+          `  - ${issue.instancePath === '' ? 'input' : `input${issue.instancePath.replaceAll('/', '.')}`}: ${issue.message ?? issue.keyword}${issue.keyword === 'additionalProperties' ? ` (\`${String((issue.params as { additionalProperty?: unknown }).additionalProperty)}\`)` : ''}`,
+      );
+      throw reject(
+        `The input of agent \`${frozen.name}\` does not fit its schema:\n${mistakes.join('\n')}\n`,
+      );
+    }
+  }
+  const bytes = Buffer.byteLength(text);
+  if (bytes > limits.inputBytesMax)
+    throw reject(
+      `The input of agent \`${frozen.name}\` has ${bytes} bytes; at most ${limits.inputBytesMax} are taken.`,
+    );
+  return text;
+}

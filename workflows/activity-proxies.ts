@@ -1,0 +1,76 @@
+/**
+ * How each activity is called. Options reach history: a change here must keep old histories replaying
+ * (Temporal compares types and ids; strict replay compares these as well).
+ */
+import {
+  ActivityCancellationType,
+  type ActivityInterfaceFor,
+  proxyActivities,
+  proxyLocalActivities,
+} from '@temporalio/workflow';
+import type { Activities } from '../activities/index.ts';
+import type { Placement, ToolPolicy } from '../contracts/definitions.ts';
+import { limits } from '../contracts/limits.ts';
+
+type Proxies = ActivityInterfaceFor<Activities>;
+
+/** Bookkeeping: short statements in the worker that runs the workflow. */
+export const bookkeeping = proxyLocalActivities<Activities>({
+  startToCloseTimeout: limits.databaseStatementMsMax,
+  retry: {
+    initialInterval: 200,
+    backoffCoefficient: 2,
+    maximumInterval: '5 seconds',
+    maximumAttempts: 8,
+  },
+});
+
+const modelRetry = {
+  initialInterval: limits.modelRetryFirstDelayMs,
+  backoffCoefficient: limits.modelRetryFactor,
+  maximumInterval: limits.modelRetryMaxDelayMs,
+  maximumAttempts: limits.modelAttemptsMax,
+};
+
+export function modelCall(placement: Placement, timeoutMs: number, summary: string): Proxies['callModel'] {
+  if (placement === 'near')
+    return proxyLocalActivities<Activities>({
+      startToCloseTimeout: timeoutMs + limits.settlingMs,
+      retry: modelRetry,
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }).callModel;
+  return proxyActivities<Activities>({
+    startToCloseTimeout: timeoutMs + limits.storageHoldMsMax + limits.settlingMs,
+    heartbeatTimeout: limits.heartbeatMsMax,
+    retry: modelRetry,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    summary,
+  }).callModel;
+}
+
+export function toolCall(
+  policy: ToolPolicy,
+  call: { readonly near: boolean; readonly timeoutMs: number; readonly summary: string },
+): Proxies['runTool'] {
+  const retry = {
+    initialInterval: Math.max(1, policy.retry.firstDelayMs),
+    backoffCoefficient: policy.retry.factor,
+    maximumInterval: Math.max(1, policy.retry.maxDelayMs, policy.retry.firstDelayMs),
+    // The tool's own attempts are counted by the activity; waits for an earlier attempt come on top.
+    maximumAttempts: policy.retry.attempts + limits.overtakenAttemptsMax,
+  };
+  if (call.near)
+    return proxyLocalActivities<Activities>({
+      startToCloseTimeout: call.timeoutMs + limits.settlingMs,
+      retry,
+      cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    }).runTool;
+  return proxyActivities<Activities>({
+    // A verification may come before the attempt and take as long.
+    startToCloseTimeout: 2 * call.timeoutMs + limits.storageHoldMsMax + limits.settlingMs,
+    heartbeatTimeout: limits.heartbeatMsMax,
+    retry,
+    cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+    summary: call.summary,
+  }).runTool;
+}

@@ -1,0 +1,188 @@
+/** A model call, a tool call or a child run in flight: started, awaited, and landed in the state. */
+import {
+  ChildWorkflowCancellationType,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+} from '@temporalio/workflow';
+import type { CallModelOutput, EntryRef, RunToolOutput } from '../contracts/agent-run.ts';
+import { toolErrorCode } from '../contracts/agent-run.ts';
+import { limits } from '../contracts/limits.ts';
+import { workflowType } from '../contracts/messages.ts';
+import type { Position } from '../contracts/positions.ts';
+import {
+  afterAborted,
+  afterHalt,
+  afterModelFailure,
+  afterModelReply,
+  afterToolFailure,
+  afterToolRefused,
+  afterToolResult,
+  type CallState,
+  callAt,
+} from '../rules/run-state.ts';
+import { bookkeeping, modelCall, toolCall } from './activity-proxies.ts';
+import type { AgentRun } from './agent-run.ts';
+import { type Failed, isWaitable, readFailure, waitForTheWorld } from './persist.ts';
+
+type Landed<Value> =
+  | { readonly kind: 'landed'; readonly value: Value }
+  | { readonly kind: 'failed'; readonly failed: Failed }
+  | { readonly kind: 'aborted' };
+
+/** Calls until there is an answer of any kind; waits while the world cannot serve the call at all. */
+async function landing<Value>(
+  run: AgentRun,
+  call: (time: number) => Promise<Value>,
+): Promise<Landed<Value>> {
+  for (let time = 1; ; time += 1) {
+    try {
+      return { kind: 'landed', value: await call(time) };
+    } catch (error) {
+      if (isCancellation(error)) return { kind: 'aborted' };
+      const failed = readFailure(error);
+      if (!isWaitable(failed)) return { kind: 'failed', failed };
+      try {
+        if (!(await waitForTheWorld(run, time, failed))) return { kind: 'aborted' };
+      } catch (ended) {
+        if (isCancellation(ended)) return { kind: 'aborted' };
+        throw ended;
+      }
+    }
+  }
+}
+
+export async function flyModelCall(
+  run: AgentRun,
+  step: {
+    readonly position: Position;
+    readonly model: string;
+    readonly entries: readonly EntryRef[];
+  },
+): Promise<void> {
+  const { input, state } = run;
+  const near = input.modelPlacement === 'near';
+  const { position, model, entries } = step;
+  const callModel = modelCall(input.modelPlacement, input.modelTimeoutMs, `${position} ${model}`);
+  const landed = await landing<CallModelOutput>(run, () =>
+    callModel({
+      position,
+      definition: input.definition,
+      model,
+      transcript: state.transcript,
+      entries,
+      timeoutMs: input.modelTimeoutMs,
+      ...(near ? { near: true as const } : {}),
+    }),
+  );
+  switch (landed.kind) {
+    case 'landed':
+      return run.change((now) => afterModelReply(now, position, landed.value));
+    case 'failed':
+      return run.change((now) => afterModelFailure(now, position, landed.failed));
+    case 'aborted':
+      return run.change((now) => afterAborted(now, position));
+  }
+}
+
+export async function flyToolCall(run: AgentRun, position: Position): Promise<void> {
+  const call = callAt(run.state, position);
+  if (call.policy.agent !== undefined) return flyChild(run, call, call.policy.agent);
+  const { policy, proposed } = call;
+  const landed = await landing<RunToolOutput>(run, (time) => {
+    // Another worker may have what this one lacks: the second time, the queue finds it.
+    const near = policy.placement === 'near' && call.moved !== true && time === 1;
+    const timeoutMs =
+      near || policy.movesToQueueMs === undefined ? policy.timeoutMs : policy.movesToQueueMs;
+    const runTool = toolCall(policy, { near, timeoutMs, summary: `${position} ${proposed.tool}` });
+    return runTool({
+      position,
+      definition: run.input.definition,
+      id: proposed.id,
+      tool: proposed.tool,
+      ...(proposed.arguments === undefined ? {} : { arguments: proposed.arguments }),
+      argumentsHash: proposed.argumentsHash,
+      timeoutMs,
+      attemptsMax: policy.retry.attempts,
+      ...(near && policy.movesToQueueMs !== undefined ? { moves: true as const } : {}),
+      ...(call.again === undefined ? {} : { again: call.again }),
+      from: run.state.from,
+    });
+  });
+  landTool(run, position, landed);
+}
+
+function landTool(run: AgentRun, position: Position, landed: Landed<RunToolOutput>): void {
+  switch (landed.kind) {
+    case 'landed':
+      return run.change((now) => afterToolResult(now, position, landed.value));
+    case 'failed':
+      return run.change((now) =>
+        afterToolFailure(now, position, {
+          code: /timeout/i.test(landed.failed.type)
+            ? toolErrorCode.timeout
+            : toolErrorCode.unavailable,
+          message: `The tool gave no answer: ${landed.failed.message}`.slice(
+            0,
+            limits.reasonCharsMax,
+          ),
+          retryable: landed.failed.retryable,
+          attempts: callAt(run.state, position).policy.retry.attempts,
+        }),
+      );
+    case 'aborted':
+      return run.change((now) => afterAborted(now, position));
+  }
+}
+
+async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<void> {
+  const { position, proposed } = call;
+  const opened = await landing(run, () =>
+    bookkeeping.openChild({
+      position,
+      agent,
+      ...(proposed.arguments === undefined ? {} : { arguments: proposed.arguments }),
+      argumentsHash: proposed.argumentsHash,
+      from: run.state.from,
+      id: proposed.id,
+      depth: run.input.depth + 1,
+    }),
+  );
+  if (opened.kind !== 'landed') return landTool(run, position, opened);
+  const child = opened.value;
+  switch (child.kind) {
+    case 'halted':
+      run.change((now) => afterAborted(now, position));
+      return run.change((now) =>
+        afterHalt(now, { reason: child.reason, by: 'flag', flagged: true }),
+      );
+    case 'refused':
+      return run.change((now) => afterToolRefused(now, position, child.error));
+    case 'closed':
+      return run.change((now) => afterToolResult(now, position, child.result));
+    case 'opened':
+      break;
+  }
+  try {
+    await executeChild(workflowType, {
+      workflowId: child.run,
+      args: [child.start],
+      parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+      cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      staticSummary: `${position} ${agent}`,
+    });
+  } catch (error) {
+    // However it ended, its own books say it; what they say is the result.
+    if (isCancellation(error)) return run.change((now) => afterAborted(now, position));
+  }
+  const closed = await landing(run, () =>
+    bookkeeping.closeChild({
+      position,
+      id: proposed.id,
+      run: child.run,
+      argumentsHash: proposed.argumentsHash,
+      tool: proposed.tool,
+    }),
+  );
+  landTool(run, position, closed);
+}

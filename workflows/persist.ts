@@ -1,0 +1,66 @@
+import { ActivityFailure, ApplicationFailure, condition, sleep } from '@temporalio/workflow';
+import { failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import type { AgentRun } from './agent-run.ts';
+
+/** What a worker or an operator mends while the run waits: nothing of it is the run's failure. */
+const waitable = new Set<string>([failureType.storageUnavailable, failureType.noWorker]);
+
+export interface Failed {
+  readonly type: string;
+  readonly message: string;
+  readonly retryable: boolean;
+}
+
+/** Reads who failed and why out of Temporal's nested failures. */
+export function readFailure(error: unknown): Failed {
+  if (error instanceof ActivityFailure) {
+    const { cause } = error;
+    if (cause instanceof ApplicationFailure)
+      return {
+        type: cause.type ?? 'Error',
+        message: cause.message,
+        retryable: cause.nonRetryable !== true,
+      };
+    return {
+      type: cause?.name ?? 'ActivityFailure',
+      message: cause?.message ?? error.message,
+      retryable: true,
+    };
+  }
+  throw error;
+}
+
+export const isWaitable = (failed: Failed): boolean => waitable.has(failed.type);
+
+/** How long to wait before the `time`-th look whether the world has changed. */
+export const worldDelayMs = (time: number): number =>
+  Math.min(limits.waitAgainMsMin * 2 ** (time - 1), limits.waitAgainMsMax);
+
+/** Waits for the world to change, longer each time. False when the run was halted meanwhile. */
+export async function waitForTheWorld(
+  run: AgentRun,
+  time: number,
+  failed: Failed,
+): Promise<boolean> {
+  run.waitsFor(failed);
+  const halted = await condition(() => run.state.halt !== undefined, worldDelayMs(time));
+  run.waitsFor(undefined);
+  return !halted;
+}
+
+/** Bookkeeping that must happen: repeated until it does. A fault of ours parks the run instead. */
+export async function persist<Value>(run: AgentRun, write: () => Promise<Value>): Promise<Value> {
+  for (let time = 1; ; time += 1) {
+    try {
+      return await write();
+    } catch (error) {
+      const failed = readFailure(error);
+      if (!isWaitable(failed))
+        throw new Error(`Bookkeeping failed: ${failed.type}: ${failed.message}`, { cause: error });
+      run.waitsFor(failed);
+      await sleep(worldDelayMs(time));
+      run.waitsFor(undefined);
+    }
+  }
+}
