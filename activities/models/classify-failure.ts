@@ -1,136 +1,14 @@
-import { APIError } from 'openai';
-import { failureType, type FailureType } from '../../contracts/failures.ts';
+import { APIConnectionTimeoutError, APIError } from 'openai';
+import {
+  isContextOverflow,
+  verdictForCodes,
+  verdictForFault,
+  verdictForStatus,
+  type Verdict,
+} from './failure-verdicts.ts';
 import { ModelFailure, type ModelFailureFields } from './model-failure.ts';
 import { retryAfterMsFrom } from './retry-after.ts';
 import { StreamedError, TransportFault, type TransportFaultKind } from './transport-fault.ts';
-
-interface Verdict {
-  readonly type: FailureType;
-  readonly retryable: boolean;
-  readonly charge: 'nothing' | 'unknown';
-  /** For the message: what happened, in our words. */
-  readonly says: string;
-}
-
-const nothing = { charge: 'nothing' } as const;
-const unknown = { charge: 'unknown' } as const;
-const { modelOverloaded, modelRateLimited, modelUnreachable, modelReplyMalformed, modelTimedOut } =
-  failureType;
-const { modelRequestRejected, credentialsRejected } = failureType;
-
-/** A 4xx is an answer given instead of work; a 5xx may come after the work, so its cost is not known. */
-const verdictByStatus: Readonly<Record<number, Verdict>> = {
-  400: { type: modelRequestRejected, retryable: false, ...nothing, says: 'refused the request' },
-  401: { type: credentialsRejected, retryable: false, ...nothing, says: 'refused the API key' },
-  402: { type: credentialsRejected, retryable: false, ...nothing, says: 'asks for payment' },
-  403: {
-    type: credentialsRejected,
-    retryable: false,
-    ...nothing,
-    says: 'does not allow this to the API key',
-  },
-  404: {
-    type: modelRequestRejected,
-    retryable: false,
-    ...nothing,
-    says: 'knows no such model or path',
-  },
-  408: {
-    type: modelTimedOut,
-    retryable: true,
-    ...nothing,
-    says: 'gave up waiting for the request',
-  },
-  409: { type: modelOverloaded, retryable: true, ...nothing, says: 'could not get a lock' },
-  422: { type: modelRequestRejected, retryable: false, ...nothing, says: 'refused the request' },
-  429: { type: modelRateLimited, retryable: true, ...nothing, says: 'asks for fewer requests' },
-  504: { type: modelTimedOut, retryable: true, ...unknown, says: 'timed out behind its gateway' },
-};
-/** Redirects and the like: a wrong base URL. Followed nowhere, for the API key would go along. */
-const unlistedAnswer: Verdict = {
-  type: modelRequestRejected,
-  retryable: false,
-  ...nothing,
-  says: 'did not take the request',
-};
-const unlistedClientError: Verdict = {
-  type: modelRequestRejected,
-  retryable: false,
-  ...nothing,
-  says: 'refused the request',
-};
-const unlistedServerError: Verdict = {
-  type: modelOverloaded,
-  retryable: true,
-  ...unknown,
-  says: 'failed on its side',
-};
-
-/**
- * Structured `code` or `type` values of an error body that say more than its status. They change who acts next, and
- * never what was charged.
- */
-const verdictByCode: Readonly<Record<string, Omit<Verdict, 'charge'>>> = {
-  // OpenAI sends these with 429, but waiting does not refill an account.
-  insufficient_quota: {
-    type: credentialsRejected,
-    retryable: false,
-    says: 'has no credit left for the API key',
-  },
-  billing_hard_limit_reached: {
-    type: credentialsRejected,
-    retryable: false,
-    says: 'has no credit left for the API key',
-  },
-  invalid_api_key: { type: credentialsRejected, retryable: false, says: 'refused the API key' },
-  rate_limit_exceeded: { type: modelRateLimited, retryable: true, says: 'asks for fewer requests' },
-};
-/** Only for an error inside a reply, which has no status: with one, OpenAI's 401 has this type as well. */
-const streamedRefusal = {
-  type: modelRequestRejected,
-  retryable: false,
-  says: 'refused the request',
-} as const;
-
-/** OpenAI and those who copy it use the first, as `code`; llama.cpp's server the second, as `type`. */
-const contextOverflowCodes: ReadonlySet<unknown> = new Set([
-  'context_length_exceeded',
-  'exceed_context_size_error',
-]);
-
-const verdictByFault: Readonly<Record<TransportFaultKind, Verdict>> = {
-  'not-connected': {
-    type: modelUnreachable,
-    retryable: true,
-    ...nothing,
-    says: 'could not be connected to',
-  },
-  cut: {
-    type: modelUnreachable,
-    retryable: true,
-    ...unknown,
-    says: 'was cut off before its reply was whole',
-  },
-  idle: { type: modelTimedOut, retryable: true, ...unknown, says: 'fell silent' },
-  late: {
-    type: modelTimedOut,
-    retryable: true,
-    ...unknown,
-    says: 'took longer than one attempt may',
-  },
-  malformed: {
-    type: modelReplyMalformed,
-    retryable: true,
-    ...unknown,
-    says: 'sent what is not a reply',
-  },
-  empty: {
-    type: modelReplyMalformed,
-    retryable: true,
-    ...unknown,
-    says: 'sent neither text, refusal nor tool call',
-  },
-};
 
 /** Errno and undici codes which say that no byte of the request left: nothing can have been charged. */
 const neverConnectedCodes: ReadonlySet<string> = new Set([
@@ -154,6 +32,8 @@ const timedOutCodes: ReadonlySet<string> = new Set([
   'ETIMEDOUT',
 ]);
 
+const causeDepthMax = 8;
+
 /**
  * Says of anything that a model call threw who acts next and what it may have cost. Never matches on message text.
  *
@@ -163,91 +43,75 @@ const timedOutCodes: ReadonlySet<string> = new Set([
  */
 export function classifyFailure(thrown: unknown, model: string, now = Date.now()): ModelFailure {
   if (thrown instanceof ModelFailure) return thrown;
-  const fault = faultWithin(thrown);
-  if (fault !== undefined) {
-    return failure(
-      model,
-      verdictByFault[fault.kind],
-      {
-        providerRequestId: fault.providerRequestId,
-        usage: fault.usage,
-        contextOverflow: false,
-        detail: detailOf(fault),
-      },
-      thrown,
-    );
-  }
-  if (thrown instanceof StreamedError) return classifyStreamed(thrown, model);
-  if (thrown instanceof APIError && thrown.status !== undefined)
-    return classifyStatus(thrown, model, now);
-  return failure(
-    model,
-    verdictByFault[faultKindOf(thrown)],
-    { contextOverflow: false, detail: detailOf(thrown) },
-    thrown,
-  );
+  const { verdict, fields } = judge(thrown, now);
+  const { type, retryable, charge, says } = verdict;
+  const status = fields.status === undefined ? '' : ` (HTTP ${fields.status})`;
+  const message = `The provider of ${model} ${says}${status}.`;
+  return new ModelFailure(message, { type, retryable, charge, ...fields }, { cause: thrown });
 }
 
-function classifyStatus(thrown: APIError, model: string, now: number): ModelFailure {
+interface Judgement {
+  readonly verdict: Verdict;
+  readonly fields: Omit<ModelFailureFields, 'type' | 'retryable' | 'charge'>;
+}
+
+function judge(thrown: unknown, now: number): Judgement {
+  const fault = faultWithin(thrown);
+  if (fault !== undefined) {
+    const { providerRequestId, usage } = fault;
+    const fields = { providerRequestId, usage, contextOverflow: false, detail: detailOf(fault) };
+    return { verdict: verdictForFault(fault.kind), fields };
+  }
+  if (thrown instanceof StreamedError) return judgeStreamed(thrown);
+  if (thrown instanceof APIError && thrown.status !== undefined) return judgeStatus(thrown, now);
+  return {
+    verdict: verdictForFault(faultKindOf(thrown)),
+    fields: { contextOverflow: false, detail: detailOf(thrown) },
+  };
+}
+
+function judgeStatus(thrown: APIError, now: number): Judgement {
   const status = thrown.status as number;
-  const headers: Headers | undefined = thrown.headers;
+  const headers = thrown.headers as Headers | undefined;
   const codes = [thrown.code, thrown.type];
   const byStatus = verdictForStatus(status);
-  const verdict = { ...byStatus, ...(status < 500 ? verdictForCodes(codes) : undefined) };
+  const byCode = status < 500 ? verdictForCodes(codes, byStatus.charge) : undefined;
+  const verdict = byCode ?? byStatus;
+  // The provider's own word on retrying beats our table, as it does in the `openai` package.
   const wish = headers?.get('x-should-retry');
-  return failure(
-    model,
-    verdict,
-    {
+  return {
+    verdict: {
+      ...verdict,
       retryable: wish === 'true' || (wish !== 'false' && verdict.retryable),
+    },
+    fields: {
       retryAfterMs: headers === undefined ? undefined : retryAfterMsFrom(headers, now),
       status,
       providerRequestId: headers?.get('x-request-id') ?? undefined,
-      contextOverflow: codes.some((code) => contextOverflowCodes.has(code)),
+      contextOverflow: isContextOverflow(codes),
       detail: detailOf(thrown.error ?? thrown),
     },
-    thrown,
-  );
+  };
 }
 
-/** After status 200 work has begun, so the charge is unknown whatever the error says. */
-function classifyStreamed(thrown: StreamedError, model: string): ModelFailure {
-  const { code, type } = (
-    typeof thrown.error === 'object' && thrown.error !== null ? thrown.error : {}
-  ) as {
+/**
+ * After status 200 work has begun, so the charge is unknown whatever the error says. Its `code` may be a status; its
+ * type 'invalid_request_error' is looked at here only, since with a status OpenAI gives it to a 401 as well.
+ */
+function judgeStreamed({ error, providerRequestId }: StreamedError): Judgement {
+  const { code, type } = (typeof error === 'object' && error !== null ? error : {}) as {
     code?: unknown;
     type?: unknown;
   };
-  const status = typeof code === 'number' && code >= 400 && code < 600 ? code : undefined;
-  const byStatus = status === undefined ? unlistedServerError : verdictForStatus(status);
-  const contextOverflow = contextOverflowCodes.has(code) || contextOverflowCodes.has(type);
+  const contextOverflow = isContextOverflow([code, type]);
   const isRefusal = contextOverflow || type === 'invalid_request_error';
-  const byCode = verdictForCodes([code, type]) ?? (isRefusal ? streamedRefusal : undefined);
-  return failure(
-    model,
-    { ...byStatus, ...byCode, ...unknown },
-    {
-      status,
-      providerRequestId: thrown.providerRequestId,
-      contextOverflow,
-      detail: detailOf(thrown.error),
-    },
-    thrown,
-  );
-}
-
-function verdictForStatus(status: number): Verdict {
-  return (
-    verdictByStatus[status] ??
-    (status < 400 ? unlistedAnswer : status < 500 ? unlistedClientError : unlistedServerError)
-  );
-}
-
-function verdictForCodes(codes: readonly unknown[]): Omit<Verdict, 'charge'> | undefined {
-  for (const code of codes) {
-    if (typeof code === 'string' && Object.hasOwn(verdictByCode, code)) return verdictByCode[code];
-  }
-  return undefined;
+  const status = typeof code === 'number' && code >= 400 && code < 600 ? code : undefined;
+  const verdict =
+    verdictForCodes([code, type], 'unknown') ?? verdictForStatus(status ?? (isRefusal ? 400 : 500));
+  return {
+    verdict: { ...verdict, charge: 'unknown' },
+    fields: { status, providerRequestId, contextOverflow, detail: detailOf(error) },
+  };
 }
 
 /** The `openai` package wraps what its fetch throws; the walk is short and bounded. */
@@ -261,6 +125,7 @@ function faultWithin(thrown: unknown): TransportFault | undefined {
 }
 
 function faultKindOf(thrown: unknown): TransportFaultKind {
+  if (thrown instanceof APIConnectionTimeoutError) return 'late';
   let current = thrown;
   for (let depth = 0; depth < causeDepthMax && current instanceof Error; depth++) {
     const code = (current as NodeJS.ErrnoException).code;
@@ -269,26 +134,6 @@ function faultKindOf(thrown: unknown): TransportFaultKind {
     current = current.cause;
   }
   return thrown instanceof SyntaxError ? 'malformed' : 'cut';
-}
-
-const causeDepthMax = 8;
-
-function failure(
-  model: string,
-  verdict: Verdict,
-  fields: Omit<ModelFailureFields, 'type' | 'retryable' | 'charge'> & {
-    readonly retryable?: boolean;
-  },
-  cause: unknown,
-): ModelFailure {
-  const { type, retryable, charge, says } = verdict;
-  const status = fields.status === undefined ? '' : ` (HTTP ${fields.status})`;
-  const message = `The provider of ${model} ${says}${status}.`;
-  return new ModelFailure(
-    message,
-    { ...fields, type, retryable: fields.retryable ?? retryable, charge },
-    { cause },
-  );
 }
 
 function detailOf(value: unknown): string {

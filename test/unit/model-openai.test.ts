@@ -421,6 +421,66 @@ describe('time and aborts', () => {
   });
 });
 
+test('calls one after another share a connection, also after a failure with a status', async () => {
+  let connections = 0;
+  let calls = 0;
+  const server = createServer((request, response) => {
+    request.resume();
+    calls += 1;
+    if (calls === 2)
+      response.writeHead(503, { 'content-type': 'application/json' }).end('{"error":{}}');
+    else
+      response
+        .writeHead(200, { 'content-type': 'text/event-stream' })
+        .end(
+          'data: {"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n',
+        );
+  });
+  server.on('connection', () => {
+    connections += 1;
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const own = openAiModelClient({ apiKey: 'k', baseURL: `http://127.0.0.1:${port}/v1` });
+  for (let call = 0; call < 4; call++) {
+    await own.call(aRequest()).catch(() => undefined);
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+  expect({ calls, connections }).toEqual({ calls: 4, connections: 1 });
+  server.closeAllConnections();
+  server.close();
+});
+
+test('a server that keeps its stream open after [DONE] does not keep the call', async () => {
+  const server = createServer((request, response) => {
+    request.resume();
+    response.writeHead(200, { 'content-type': 'text/event-stream' });
+    response.write('data: {"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n');
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  const got = await openAiModelClient({ apiKey: 'k', baseURL: `http://127.0.0.1:${port}/v1` }).call(
+    aRequest(),
+  );
+  expect(got.text).toBe('a');
+  await expect
+    .poll(
+      () =>
+        new Promise((resolve) => {
+          server.getConnections((_, count) => resolve(count));
+        }),
+      { timeout: 3_000 },
+    )
+    .toBe(0);
+  server.close();
+});
+
 describe('servers that have their own ways', () => {
   /** Answers with these bytes, each part in a write of its own. */
   async function saying(parts: (string | Buffer)[], contentType = 'text/event-stream') {

@@ -37,7 +37,8 @@ const refund = tool('refund', 'Refund an order.', {
 });
 
 const user = (content: string): ChatMessage => ({ role: 'user', content });
-const called = (name: string, args: unknown, result?: string, id = 'c1'): ChatMessage[] => [
+const id = 'c1';
+const called = (name: string, args: unknown, result?: string): ChatMessage[] => [
   {
     role: 'assistant',
     content: null,
@@ -227,7 +228,7 @@ describe('filling arguments', () => {
     ['no flag that nobody set', { force: { type: 'boolean' } }, 'A-17', undefined],
     ['no address that nobody gave', { email: string }, 'order A-17', undefined],
     ['no half of a whole number', { count: { type: 'integer' } }, '2.5', undefined],
-  ])('takes %s', (_, properties, text, expected) => {
+  ])('takes %s', (...[, properties, text, expected]) => {
     expect(filled(properties, text)).toEqual(expected);
   });
 });

@@ -3,9 +3,9 @@ export {
   startProvider,
   type Provider,
   type ProviderOptions,
-  type RecordedRequest,
   type Script,
 } from './provider-server.ts';
+export type { RecordedRequest } from './recorded-request.ts';
 export {
   fault,
   reply,

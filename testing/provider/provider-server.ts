@@ -1,22 +1,19 @@
-import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import {
-  createServer,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  type ServerResponse,
-} from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ChatRequest } from './chat-request.ts';
 import { ProviderMeter } from './provider-meter.ts';
+import { RecordedRequest } from './recorded-request.ts';
+import { replyBytes, type BilledUsage } from './render-reply.ts';
+import type { Fault, Reply, StatusFault } from './script.ts';
 import {
-  replyBytes,
-  streamEvents,
-  wholeAnswer,
-  type BilledUsage,
-  type ReplyHead,
-} from './render-reply.ts';
-import type { Fault, Reply, StatusFault, WireFault } from './script.ts';
+  errorBody,
+  sendFault,
+  sendJson,
+  sendReply,
+  sendStatus,
+  type Served,
+} from './send-answer.ts';
 
 /** Answers in order, or a function of the request and its number from 1. */
 export type Script =
@@ -31,34 +28,6 @@ export interface ProviderOptions {
   readonly models?: readonly string[];
   /** Requests kept for reading. Default 10 000; a benchmark says 0. */
   readonly requestsKeptMax?: number;
-}
-
-export class RecordedRequest {
-  /** From 1, over all completions requests. */
-  readonly n: number;
-  /** The exact body. */
-  readonly body: string;
-  readonly headers: IncomingHttpHeaders;
-  /** Milliseconds since 1970. */
-  readonly at: number;
-  /** True once the client left before its answer was whole. */
-  aborted = false;
-
-  constructor(n: number, body: string, headers: IncomingHttpHeaders) {
-    this.n = n;
-    this.body = body;
-    this.headers = headers;
-    this.at = Date.now();
-  }
-
-  /** SHA-256 of the body's bytes, in hex. */
-  get sha256(): string {
-    return createHash('sha256').update(this.body).digest('hex');
-  }
-
-  get json(): ChatRequest {
-    return JSON.parse(this.body) as ChatRequest;
-  }
 }
 
 export interface Provider {
@@ -171,114 +140,12 @@ export async function startProvider(options: ProviderOptions = {}): Promise<Prov
   };
 }
 
-interface Served {
-  readonly reply: Reply;
-  readonly isStream: boolean;
-  readonly head: ReplyHead;
-}
-
-async function sendReply(response: ServerResponse, planned: Reply, served: Served): Promise<void> {
-  const { reply, isStream, head } = served;
-  if (planned.thinkMs !== undefined) await pause(planned.thinkMs);
-  if (!isStream) return sendText(response, 200, 'application/json', wholeAnswer(reply, head));
-  const events = streamEvents(reply, head);
-  if (reply.chunkDelayMs === undefined)
-    return sendText(response, 200, 'text/event-stream', events.join(''));
-  response.writeHead(200, { 'content-type': 'text/event-stream' });
-  for (const [index, event] of events.entries()) {
-    if (index > 0) await pause(reply.chunkDelayMs);
-    if (response.destroyed) return;
-    response.write(event);
-  }
-  response.end();
-}
-
-const begun: Reply = { text: 'This reply was begun and', chunkCount: 4 };
-
-async function sendFault(
-  response: ServerResponse,
-  planned: WireFault,
-  serve: (reply: Reply) => Served,
-): Promise<void> {
-  if (planned.thinkMs !== undefined) await pause(planned.thinkMs);
-  switch (planned.fault) {
-    case 'reset':
-      response.socket?.resetAndDestroy();
-      return;
-    case 'hang':
-      return;
-    case 'slow': {
-      const late = planned.reply ?? { text: 'Late.' };
-      return sendReply(response, late, serve(late));
-    }
-    case 'empty-reply': {
-      const empty: Reply = {};
-      return sendReply(response, empty, serve(empty));
-    }
-    case 'malformed-json': {
-      const { reply, head } = serve(planned.reply ?? begun);
-      return sendText(response, 200, 'application/json', wholeAnswer(reply, head).slice(0, -5));
-    }
-    case 'malformed-stream':
-      serve(planned.reply ?? begun);
-      return sendText(
-        response,
-        200,
-        'text/event-stream',
-        'data: {"choices":[{"delta":\n\ndata: [DONE]\n\n',
-      );
-    case 'cut-stream':
-    case 'idle-stream':
-    case 'streamed-error': {
-      const { reply, head } = serve(planned.reply ?? begun);
-      const events = streamEvents(reply, head);
-      response.writeHead(200, { 'content-type': 'text/event-stream' });
-      // What is begun never holds the finish reason: the last three events are that, usage and [DONE].
-      const first = events.slice(0, Math.max(1, Math.floor((events.length - 3) / 2))).join('');
-      if (planned.fault === 'streamed-error') {
-        const error = planned.error ?? {
-          message: 'The server had an error.',
-          type: 'server_error',
-          code: null,
-        };
-        response.end(`${first}data: ${JSON.stringify({ error })}\n\n`);
-      } else {
-        response.write(first);
-        if (planned.fault === 'cut-stream') setImmediate(() => response.destroy());
-      }
-    }
-  }
-}
-
-async function sendStatus(response: ServerResponse, planned: StatusFault): Promise<void> {
-  if (planned.thinkMs !== undefined) await pause(planned.thinkMs);
-  if (planned.retryAfterMs !== undefined)
-    response.setHeader('retry-after-ms', String(planned.retryAfterMs));
-  for (const [name, value] of Object.entries(planned.headers ?? {}))
-    response.setHeader(name, value);
-  const body =
-    planned.body ?? errorBody(planned.status, planned.code, `Scripted status ${planned.status}.`);
-  if (typeof body === 'string') sendText(response, planned.status, 'text/plain', body);
-  else sendJson(response, planned.status, body);
-}
-
 /** A script that is too short is a test's mistake: an answer that nobody retries says so. */
 function exhausted(count: number): StatusFault {
   return {
     status: 400,
     code: 'script_exhausted',
     body: errorBody(400, 'script_exhausted', `The script has no answer ${count}.`),
-  };
-}
-
-function errorBody(status: number, code: string | undefined, message: string) {
-  return {
-    error: {
-      message,
-      type: status < 500 ? 'invalid_request_error' : 'server_error',
-      param: null,
-      code: code ?? null,
-    },
   };
 }
 
@@ -317,26 +184,5 @@ async function bodyOf(incoming: IncomingMessage): Promise<string> {
       resolve(parts.length === 1 ? String(parts[0]) : Buffer.concat(parts).toString('utf8')),
     );
     incoming.on('error', reject);
-  });
-}
-
-function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  sendText(response, status, 'application/json', JSON.stringify(body));
-}
-
-function sendText(
-  response: ServerResponse,
-  status: number,
-  contentType: string,
-  text: string,
-): void {
-  const bytes = Buffer.from(text);
-  response.writeHead(status, { 'content-type': contentType, 'content-length': bytes.byteLength });
-  response.end(bytes);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
   });
 }
