@@ -9,6 +9,7 @@ export {
   type ServerName,
   type TemporalAddress,
 } from './server-addresses.ts';
-export { doctor, type DoctorFinding, type DoctorOptions, type DoctorReport } from './doctor.ts';
+export { doctor, type DoctorOptions, type DoctorReport } from './doctor.ts';
 export { renderDoctor } from './render-doctor.ts';
 export { serverLimits } from './server-limits.ts';
+export type { DoctorFinding } from './doctor-findings.ts';

@@ -98,12 +98,27 @@ async function clearPostmaster(folder: string, log: (line: string) => void): Pro
     return;
   }
   const holder = identityOf(pid);
-  if (holder === undefined) return;
+  if (holder === undefined) {
+    // Dead, and PostgreSQL sees that itself, unless it is a zombie that nobody collects (a container
+    // without an init process): to PostgreSQL that looks alive. Its own check of the shared memory
+    // still keeps it from starting beside processes of the dead one.
+    if (pidIsTaken(pid)) rmSync(note, { force: true });
+    return;
+  }
   if (commandLineOf(pid).includes(folder)) {
     log(`Stopping the PostgreSQL of ${folder} that an earlier run left (pid ${pid}).`);
     await stopProcess(holder, 'SIGINT');
   } else {
     log(`Removing ${note}: its pid ${pid} belongs to another program now.`);
     rmSync(note, { force: true });
+  }
+}
+
+function pidIsTaken(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
