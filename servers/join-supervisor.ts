@@ -131,7 +131,8 @@ function spawnSupervisor(places: SupervisorPlaces, graceMs: number | undefined):
   closeSync(log);
   child.unref();
   const spawned: Spawned = { exitCode: undefined, logStart };
-  child.once('exit', (code) => (spawned.exitCode = code ?? 1));
+  // One that was killed did not fail: another is started, at most `supervisorSpawnsMax` times.
+  child.once('exit', (code) => (spawned.exitCode = code ?? 0));
   child.once('error', () => (spawned.exitCode = 1));
   return spawned;
 }

@@ -5,7 +5,6 @@
  */
 import type { Socket } from 'node:net';
 import type { FailureType } from '../contracts/failures.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 import type { ServerName } from './server-addresses.ts';
 import { serverLimits } from './server-limits.ts';
 
@@ -55,8 +54,6 @@ export type Answer =
   | { readonly status: SupervisorStatus }
   /** The servers are being stopped on purpose: leases must not bring them back. */
   | { readonly stopping: string };
-
-export type { ProcessIdentity };
 
 export function sendLine(socket: Socket, message: Hello | Answer): void {
   if (!socket.destroyed && socket.writable) socket.write(`${JSON.stringify(message)}\n`);
