@@ -41,6 +41,7 @@ export const failureType = {
   attemptOvertaken: 'AttemptOvertaken',
   runHalted: 'RunHalted',
   runStopped: 'RunStopped',
+  runFailed: 'RunFailed',
   budgetSpent: 'BudgetSpent',
 } as const;
 

@@ -46,8 +46,8 @@ export const limits = {
   modelCallMsMax: 30 * 60 * 1000,
   /** A near call holds its workflow task, and signals wait for it. */
   nearModelCallMsMax: 8_000,
-  /** Silence of a stream after which the attempt is given up. */
-  modelStreamIdleMs: 30_000,
+  /** Silence after which an attempt is given up, the wait for the first byte included: reasoning models think long before it. */
+  modelStreamIdleMs: 45_000,
   modelAttemptsMax: 6,
   modelRetryFirstDelayMs: 500,
   modelRetryFactor: 2,

@@ -1,0 +1,100 @@
+import type { RunLimits } from '../contracts/definitions.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import type { RunOptions } from '../contracts/run-options.ts';
+import { type Duration, readDuration, toMicroUsd } from '../definitions/internal.ts';
+
+export interface StartOptions<Input> {
+  readonly input: Input;
+  /** On whose behalf and at whose cost. At most 128 characters. */
+  readonly customer?: string;
+  /** The same key and input give the same run, for 30 days. At most 256 characters. */
+  readonly key?: string;
+  /** Narrows the definition's limits; a wider one has no effect. */
+  readonly limits?: {
+    readonly costUsd?: number;
+    readonly tokens?: number;
+    readonly steps?: number;
+    readonly wall?: Duration;
+  };
+  /** No new call starts after it. */
+  readonly deadline?: Date;
+}
+
+/** @throws InputRejected  Names every option that does not fit; nothing was started. */
+export function checkStart(
+  agent: string,
+  options: StartOptions<unknown>,
+): { readonly input: unknown; customer?: string; key?: string; options?: RunOptions } {
+  const mistakes: string[] = [];
+  if (typeof agent !== 'string' || agent === '' || agent.length > limits.agentNameCharsMax)
+    mistakes.push(`the agent's name must have 1 to ${limits.agentNameCharsMax} characters`);
+  const text = (name: 'customer' | 'key', charsMax: number): string | undefined => {
+    const value: unknown = options[name];
+    if (value === undefined) return undefined;
+    if (typeof value !== 'string' || value === '' || value.length > charsMax)
+      mistakes.push(
+        `\`${name}\` must be a string of 1 to ${charsMax} characters; it is ${typeof value === 'string' ? `${value.length} characters long` : `of type ${typeof value}`}`,
+      );
+    return String(value);
+  };
+  const customer = text('customer', limits.customerCharsMax);
+  const key = text('key', limits.keyCharsMax);
+  const narrowed = readLimits(options.limits, mistakes);
+  const deadline: unknown = options.deadline;
+  const deadlineMs = deadline instanceof Date ? deadline.getTime() : undefined;
+  if (deadline !== undefined && (deadlineMs === undefined || Number.isNaN(deadlineMs)))
+    mistakes.push('`deadline` must be a valid Date');
+  else if (deadlineMs !== undefined && deadlineMs <= Date.now())
+    mistakes.push(`\`deadline\` ${new Date(deadlineMs).toISOString()} has passed`);
+  const known = new Set(['input', 'customer', 'key', 'limits', 'deadline']);
+  for (const name of Object.keys(options))
+    if (!known.has(name))
+      mistakes.push(`\`${name}\` is not an option; known are ${[...known].join(', ')}`);
+  if (mistakes.length > 0)
+    throw new BelayerError(
+      failureType.inputRejected,
+      `A run of \`${String(agent)}\` cannot be started:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}\nNothing was started.`,
+    );
+  const run: RunOptions = {
+    ...(narrowed === undefined ? {} : { limits: narrowed }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+  };
+  return {
+    input: options.input,
+    ...(customer === undefined ? {} : { customer }),
+    ...(key === undefined ? {} : { key }),
+    ...(Object.keys(run).length === 0 ? {} : { options: run }),
+  };
+}
+
+function readLimits(
+  given: StartOptions<unknown>['limits'],
+  mistakes: string[],
+): Partial<RunLimits> | undefined {
+  if (given === undefined) return undefined;
+  const read: { -readonly [Name in keyof RunLimits]?: RunLimits[Name] } = {};
+  const whole = (name: 'tokens' | 'steps'): void => {
+    const value = given[name];
+    if (value === undefined) return;
+    if (!Number.isSafeInteger(value) || value < 1)
+      mistakes.push(`\`limits.${name}\` is ${String(value)}; it must be a whole number from 1`);
+    read[name] = value;
+  };
+  whole('tokens');
+  whole('steps');
+  if (given.costUsd !== undefined) {
+    if (typeof given.costUsd !== 'number' || !(given.costUsd > 0) || !Number.isFinite(given.costUsd))
+      mistakes.push(`\`limits.costUsd\` is ${String(given.costUsd)}; it must be above 0`);
+    else read.costMicroUsd = toMicroUsd(given.costUsd);
+  }
+  if (given.wall !== undefined) {
+    const wall = readDuration(given.wall, { minMs: 1, maxMs: limits.runWallMsMax, maxName: 'runWallMsMax' });
+    if ('problem' in wall) mistakes.push(`\`limits.wall\` ${wall.problem}`);
+    else read.wallMs = wall.ms;
+  }
+  for (const name of Object.keys(given))
+    if (!['costUsd', 'tokens', 'steps', 'wall'].includes(name))
+      mistakes.push(`\`limits.${name}\` is not a limit of a start`);
+  return read;
+}

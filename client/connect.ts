@@ -1,0 +1,172 @@
+/**
+ * The way in for applications: start runs, watch them, stop them, answer what they ask.
+ *
+ * Loads neither the engine nor the application; `import type app from './app.ts'` gives the types.
+ */
+import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import type { App, AgentName, InputOf, OutputOf } from '../definitions/index.ts';
+import { type Lease, leaseServers } from '../servers/index.ts';
+import { type Database, openDatabase } from '../storage/database.ts';
+import { newRunId } from '../storage/hash.ts';
+import { migrate } from '../storage/migrate.ts';
+import type { DefinitionCache } from '../storage/new-run.ts';
+import { insertNewRun } from '../storage/new-run.ts';
+import { openRequests, type RequestRow } from '../storage/requests.ts';
+import { listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
+import { checkStart, type StartOptions } from './check-start.ts';
+import { createRun, type Run } from './run.ts';
+import { type Environment, readSettings, type Settings } from './settings.ts';
+import { startWorkflow } from './start-workflow.ts';
+
+export interface ConnectOptions {
+  /** Default: the process's environment. */
+  readonly environment?: Environment;
+  /** A line for a person when something takes long, such as fetching a server the first time. */
+  readonly log?: (line: string) => void;
+  /** Who acts, where a call does not say. Default: the operating system's user. */
+  readonly by?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** A connection to Temporal and PostgreSQL. Dispose of it, or call `close`, to let the process end. */
+export interface Belayer<A = App> extends AsyncDisposable {
+  readonly settings: Settings;
+  /**
+   * Starts a run, or gives the run that was started with the same `key`, finished or not.
+   *
+   * Resolves when the run is on record and its workflow started, not when it ends: see `run.output()`.
+   * @throws InputRejected      The input or an option does not fit; every mistake is named.
+   * @throws AgentUnknown       No worker has published the agent.
+   * @throws KeyReused          The key belongs to a run with another input.
+   * @throws StorageUnavailable Nothing was started.
+   * @throws ServerUnreachable  Temporal does not answer. The run is on record, and a worker starts it
+   *                            when Temporal is back.
+   */
+  start<Name extends AgentName<A>>(
+    agent: Name,
+    options: StartOptions<InputOf<A, Name>>,
+  ): Promise<Run<OutputOf<A, Name>>>;
+  /** A run that exists. @throws RunUnknown */
+  run<Output = unknown>(id: string): Promise<Run<Output>>;
+  /** Newest first. */
+  runs(options?: ListRuns): Promise<readonly RunRow[]>;
+  /** Open requests of all runs, oldest first. */
+  inbox(options?: { readonly limit?: number }): Promise<readonly RequestRow[]>;
+  close(): Promise<void>;
+}
+
+/** What a connection stands on. Given by a worker that shares its own; else made from the settings. */
+export interface Parts {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly temporal: Client;
+  readonly by: string;
+  /** Client and worker share a connection: the first workflow task comes with the start. */
+  readonly eagerStart: boolean;
+  close(): Promise<void>;
+}
+
+/**
+ * Connects with the settings of the environment (`TEMPORAL_ADDRESS`, `DATABASE_URL` ...). What is not
+ * set is embedded: the servers of this folder's `.belayer` are started, or joined where they run.
+ *
+ * @throws SettingsRejected, ServerUnreachable, ServerMissing
+ */
+export async function connect<A = App>(options: ConnectOptions = {}): Promise<Belayer<A>> {
+  return belayerOn<A>(await connectParts(options));
+}
+
+export async function connectParts(options: ConnectOptions = {}): Promise<Parts> {
+  const environment = options.environment ?? process.env;
+  const settings = readSettings(environment);
+  const lease = await leaseFor(settings, options);
+  const { temporal, databaseUrl } = lease.addresses;
+  const database = openDatabase({ url: databaseUrl, applicationName: 'belayer client' });
+  try {
+    await migrate(database);
+    const connection = await reachTemporal(temporal.address, settings);
+    return {
+      settings,
+      database,
+      temporal: new Client({ connection, namespace: temporal.namespace }),
+      by: options.by ?? environment['USER'] ?? 'unknown user',
+      eagerStart: false,
+      async close() {
+        await connection.close().catch(() => undefined);
+        await database.close();
+        await lease.release();
+      },
+    };
+  } catch (error) {
+    await database.close();
+    await lease.release();
+    throw error;
+  }
+}
+
+export function leaseFor(
+  settings: Settings,
+  options: Pick<ConnectOptions, 'log' | 'signal'>,
+): Promise<Lease> {
+  const secured = settings.temporal['tls'] !== undefined || settings.temporal['apiKey'] !== undefined;
+  return leaseServers({
+    dataFolder: settings.dataFolder,
+    temporalNamespace: settings.namespace,
+    // An address with TLS or a key is checked by the connection itself.
+    checkTemporal: !secured,
+    ...(settings.temporalAddress === undefined
+      ? {}
+      : { temporalAddress: settings.temporalAddress }),
+    ...(settings.databaseUrl === undefined ? {} : { databaseUrl: settings.databaseUrl }),
+    ...(options.log === undefined ? {} : { log: options.log }),
+    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  });
+}
+
+async function reachTemporal(address: string, settings: Settings): Promise<Connection> {
+  try {
+    return await Connection.connect({ ...settings.temporal, address });
+  } catch (error) {
+    throw new BelayerError(
+      failureType.serverUnreachable,
+      `Temporal at ${address} cannot be reached: ${(error as Error).message}. Check TEMPORAL_ADDRESS and the TEMPORAL_TLS and TEMPORAL_API_KEY settings.`,
+      { cause: error },
+    );
+  }
+}
+
+export function belayerOn<A = App>(parts: Parts): Belayer<A> {
+  const { database } = parts;
+  const definitions: DefinitionCache = new Map();
+  const close = (): Promise<void> => parts.close();
+  return {
+    settings: parts.settings,
+    async start(agent, options) {
+      const row = checkStart(agent, options);
+      const inserted = await insertNewRun(database, definitions, {
+        ...row,
+        run: newRunId(agent),
+        agent,
+      });
+      await startWorkflow(parts, inserted.run, inserted.start);
+      return createRun(parts, inserted.run);
+    },
+    async run(id) {
+      const run = createRun<never>(parts, id);
+      await run.status();
+      return run;
+    },
+    runs: (options) => listRuns(database, options),
+    inbox: (options) => openRequests(database, options?.limit ?? limits.watchEventsPerReadMax),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+export const isUnreachable = (error: unknown): boolean =>
+  isGrpcServiceError(error) && unreachableCodes.has(Number(error.code));
+
+/** gRPC: DEADLINE_EXCEEDED 4, RESOURCE_EXHAUSTED 8, UNAVAILABLE 14. */
+const unreachableCodes = new Set([4, 8, 14]);

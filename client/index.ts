@@ -1,0 +1,16 @@
+/** Asks: `belayer/client`, for application code that starts runs and answers for them. */
+export { type Belayer, connect, type ConnectOptions } from './connect.ts';
+export type { StartOptions } from './check-start.ts';
+export {
+  type DecisionOptions,
+  type Outcome,
+  type Run,
+  RunFailed,
+  RunStopped,
+  type WatchOptions,
+} from './run.ts';
+export type { RunEvent, ReplyDelta } from '../contracts/events.ts';
+export type { StopReason } from '../contracts/agent-run.ts';
+export { BelayerError, failureType } from '../contracts/failures.ts';
+export type { RequestRow } from '../storage/requests.ts';
+export type { ListRuns, RunRow } from '../storage/reading-runs.ts';

@@ -1,0 +1,194 @@
+/** What is on record of runs, for people and programs: rows, journals, prompts as they were sent. */
+import type { RunOutcome } from '../contracts/agent-run.ts';
+import type { Position } from '../contracts/positions.ts';
+import type { Database } from './database.ts';
+
+export interface RunRow {
+  readonly id: string;
+  readonly agent: string;
+  readonly customer: string;
+  readonly key: string | null;
+  readonly state: 'starting' | 'running' | 'waiting' | 'halting' | 'done' | 'stopped' | 'failed';
+  readonly createdAt: Date;
+  readonly endedAt: Date | null;
+  readonly outcome: RunOutcome | null;
+  readonly parent: string | null;
+  readonly definition: string;
+  /** Steps made: of a run that has ended, as its workflow counted; else from the journal. */
+  readonly steps: number;
+  readonly costMicroUsd: number;
+  readonly reservedMicroUsd: number;
+  readonly ceilingMicroUsd: number;
+  readonly tokens: number;
+  readonly openRequests: number;
+}
+
+const columns = `r.id, r.agent, r.customer, r.key, r.parent, r.definition,
+  case when r.ended_at is not null then r.outcome->>'kind'
+    when f.subject is not null then 'halting'
+    when q.open > 0 then 'waiting'
+    else p.state end as state,
+  r.created_at as "createdAt", r.ended_at as "endedAt", r.outcome,
+  coalesce(r.steps, (select count(*) from belayer.call c where c.run_no = r.no and c.kind = 'model'
+    and c.state = 'done' and c.position not like '%/repair%'))::int as steps,
+  b.spent_micro_usd as "costMicroUsd", b.reserved_micro_usd as "reservedMicroUsd",
+  b.ceiling_micro_usd as "ceilingMicroUsd", b.spent_tokens as tokens, q.open::int as "openRequests"`;
+
+const joins = `join belayer.pulse p on p.run_no = r.no
+  join belayer.budget b on b.scope = 'run' and b.subject = r.no::text and b.starts_at is null
+  left join belayer.stop_flag f on f.scope = 'run' and f.subject = r.id
+  cross join lateral (select count(*) as open from belayer.request q where q.run_no = r.no and q.state = 'open') q`;
+
+export interface ListRuns {
+  readonly agent?: string;
+  readonly customer?: string;
+  /** Only runs that have not ended. */
+  readonly open?: boolean;
+  /** Default 50, at most 1,000. */
+  readonly limit?: number;
+}
+
+/** Runs, newest first. */
+export function listRuns(database: Database, options: ListRuns = {}): Promise<readonly RunRow[]> {
+  return database.query<RunRow>(
+    {
+      text: `select ${columns} from (
+          select * from belayer.run r
+          where ($1::text is null or r.agent = $1) and ($2::text is null or r.customer = $2)
+            and (not $3::boolean or r.ended_at is null)
+          order by r.no desc limit $4) r ${joins} order by r.no desc`,
+    },
+    [
+      options.agent ?? null,
+      options.customer ?? null,
+      options.open ?? false,
+      Math.min(options.limit ?? 50, 1_000),
+    ],
+  );
+}
+
+export async function readRun(database: Database, run: string): Promise<RunRow | undefined> {
+  const [row] = await database.query<RunRow>(
+    { name: 'read_run', text: `select ${columns} from belayer.run r ${joins} where r.id = $1` },
+    [run],
+  );
+  return row;
+}
+
+/** One attempt, as the journal holds it. */
+export interface AttemptRow {
+  readonly position: Position;
+  readonly number: number;
+  readonly kind: 'model' | 'tool' | 'child';
+  readonly name: string;
+  readonly worker: string;
+  readonly startedAt: Date;
+  readonly endedAt: Date;
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly detail: string | null;
+  readonly retryable: boolean | null;
+  readonly latencyMs: number | null;
+  readonly firstTokenMs: number | null;
+  readonly costMicroUsd: number;
+  readonly reservedMicroUsd: number;
+  readonly promptHash: string | null;
+  readonly promptBytes: number | null;
+  readonly model: string | null;
+  readonly finishReason: string | null;
+  readonly inputTokens: number | null;
+  readonly cachedTokens: number | null;
+  readonly outputTokens: number | null;
+  readonly reasoningTokens: number | null;
+  /** `input/cached/output` in pico-dollars per token, and the source. */
+  readonly price: string | null;
+  readonly requestId: string | null;
+  readonly status: number | null;
+}
+
+/** Every attempt of a run, in order of position and number. */
+export async function readJournal(
+  database: Database,
+  run: string,
+): Promise<readonly AttemptRow[]> {
+  const rows = await database.query<AttemptRow>(
+    {
+      name: 'read_journal',
+      text: `select a.position, a.number, a.kind, a.name, a.worker, a.started_at as "startedAt", a.ended_at as "endedAt",
+          a.outcome, a.code, a.detail, a.retryable, a.latency_ms as "latencyMs", a.first_token_ms as "firstTokenMs",
+          a.cost_micro_usd as "costMicroUsd", a.reserved_micro_usd as "reservedMicroUsd", a.prompt_hash as "promptHash",
+          a.prompt_bytes as "promptBytes", a.model, a.finish_reason as "finishReason", a.input_tokens as "inputTokens",
+          a.cached_tokens as "cachedTokens", a.output_tokens as "outputTokens", a.reasoning_tokens as "reasoningTokens",
+          a.price, a.request_id as "requestId", a.status
+        from belayer.attempt a join belayer.run r on r.no = a.run_no where r.id = $1
+        order by a.started_at, a.number`,
+    },
+    [run],
+  );
+  return rows;
+}
+
+export interface CallRow {
+  readonly position: Position;
+  readonly kind: 'model' | 'tool' | 'child';
+  readonly name: string;
+  readonly state: 'claimed' | 'open' | 'unknown' | 'done';
+  readonly attempt: number;
+  readonly worker: string;
+  readonly claimedAt: Date;
+  /** The message that the transcript holds for it. */
+  readonly fragment: string | null;
+}
+
+export function readCalls(database: Database, run: string): Promise<readonly CallRow[]> {
+  return database.query<CallRow>(
+    {
+      name: 'read_calls',
+      text: `select c.position, c.kind, c.name, c.state, c.attempt, c.worker, c.claimed_at as "claimedAt", c.fragment
+        from belayer.call c join belayer.run r on r.no = c.run_no where r.id = $1 order by c.first_claimed_at, c.position`,
+    },
+    [run],
+  );
+}
+
+/** A prompt as its parts are stored, with the hash that was recorded when it was sent. */
+export interface StoredPrompt {
+  readonly head: string;
+  readonly system: string | null;
+  readonly messages: readonly string[];
+  readonly hash: string;
+  readonly bytes: number;
+}
+
+/** The prompt of the newest journalled attempt at a position, or undefined where none was sent. */
+export async function readPrompt(
+  database: Database,
+  run: string,
+  position: Position,
+): Promise<StoredPrompt | undefined> {
+  const [row] = await database.query<{
+    no: number;
+    head: string;
+    system: string | null;
+    chain: number;
+    length: number;
+    hash: string;
+    bytes: number;
+  }>(
+    {
+      text: `select r.no, f.body as head, p.system, a.chain, a.length, a.prompt_hash as hash, a.prompt_bytes as bytes
+        from belayer.run r join belayer.pulse p on p.run_no = r.no
+        join belayer.attempt a on a.run_no = r.no and a.position = $2 and a.prompt_hash is not null
+        join belayer.fragment f on f.hash = a.prompt_head
+        where r.id = $1 order by a.number desc limit 1`,
+    },
+    [run, position],
+  );
+  if (row === undefined) return undefined;
+  const messages = await database.query<{ body: string }>(
+    { text: 'select body from belayer.chain_fragments($1, $2, 0, $3) order by seq' },
+    [row.no, row.chain, row.length],
+  );
+  const { head, system, hash, bytes } = row;
+  return { head, system, messages: messages.map((message) => message.body), hash, bytes };
+}

@@ -1,0 +1,181 @@
+/**
+ * One worker: carries out runs and their calls for one application.
+ *
+ * Nothing of a run lives in it. Killed, it loses only what was in flight, and another goes on.
+ */
+import { Client, type NamespaceNotFoundError } from '@temporalio/client';
+import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { LRUCache } from 'lru-cache';
+import type { ActivityDependencies } from '../activities/dependencies.ts';
+import { createActivities } from '../activities/index.ts';
+import { createInFlight } from '../activities/in-flight.ts';
+import type { ModelClient } from '../activities/models/model-client.ts';
+import { type Price, priceOf } from '../activities/models/prices.ts';
+import { createTranscriptCache } from '../activities/transcript-cache.ts';
+import { belayerOn, type Belayer, type Parts } from '../client/connect.ts';
+import type { Settings } from '../client/settings.ts';
+import { invariant } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import type { App } from '../definitions/internal.ts';
+import type { ServerAddresses } from '../servers/index.ts';
+import { type Database, openDatabase } from '../storage/database.ts';
+import { storedDefinition, type StoredDefinition } from '../storage/definitions.ts';
+import { openLedger } from '../storage/ledger.ts';
+import { migrate } from '../storage/migrate.ts';
+import { createLog } from './log.ts';
+import { publishApplication } from './publish.ts';
+import type { WorkerSettings } from './settings.ts';
+import { registerSearchAttributes } from './search-attributes.ts';
+import { watchStopFlags } from './stop-flags.ts';
+import { startSweep } from './sweep.ts';
+import { workflowBundle } from './workflow-bundle.ts';
+
+export interface AgentWorkerOptions {
+  readonly app: App;
+  readonly buildId: string;
+  readonly addresses: ServerAddresses;
+  readonly settings: Settings;
+  readonly workerSettings: WorkerSettings;
+  readonly models: ModelClient;
+  /** A built bundle; default: the package's own, or one cached in the data folder. */
+  readonly bundle?: string;
+}
+
+export interface AgentWorker {
+  /** A client on the worker's own connections: its starts are eager. */
+  readonly client: Belayer;
+  readonly agents: readonly string[];
+  /** Rejects when the worker ends by itself. */
+  readonly running: Promise<void>;
+  /** Takes no new calls, lets those in flight end, and closes. */
+  stop(): Promise<void>;
+}
+
+/** @throws ServerUnreachable, SettingsRejected, DefinitionRejected  Nothing runs then. */
+export async function startAgentWorker(options: AgentWorkerOptions): Promise<AgentWorker> {
+  const { settings, workerSettings, addresses, app } = options;
+  const log = createLog(workerSettings.logLevel);
+  installRuntime(log);
+  const database = openDatabase({ url: addresses.databaseUrl, applicationName: 'belayer worker' });
+  const closing: (() => Promise<unknown>)[] = [() => database.close()];
+  const closeAll = async (): Promise<void> => {
+    for (const close of closing.toReversed()) await close().catch(() => undefined);
+  };
+  try {
+    await migrate(database);
+    const published = await publishApplication(database, app, {
+      buildId: workerSettings.buildId ?? options.buildId,
+      ...(workerSettings.modelDefault === undefined
+        ? {}
+        : { modelDefault: workerSettings.modelDefault }),
+    });
+    const connection = await NativeConnection.connect({
+      ...settings.temporal,
+      address: addresses.temporal.address,
+    });
+    closing.push(() => connection.close());
+    const { namespace } = addresses.temporal;
+    await registerSearchAttributes(connection, namespace, log);
+    const temporal = new Client({ connection, namespace });
+    const parts: Parts = {
+      settings,
+      database,
+      temporal,
+      by: process.env['USER'] ?? 'unknown user',
+      eagerStart: true,
+      close: () => Promise.resolve(),
+    };
+    const deps = dependencies({ options, database, log });
+    closing.push(await watchStopFlags(database, deps.inFlight, log));
+    const worker = await Worker.create({
+      connection,
+      namespace,
+      taskQueue: settings.taskQueue,
+      identity: deps.worker,
+      workflowBundle: {
+        codePath: options.bundle ?? (await workflowBundle(join(settings.dataFolder, 'cache'))),
+      },
+      activities: createActivities(deps),
+      maxConcurrentActivityTaskExecutions: workerSettings.callsAtOnce,
+      maxConcurrentLocalActivityExecutions: workerSettings.callsAtOnce,
+      // A near call holds its workflow task, so there are as many of these.
+      maxConcurrentWorkflowTaskExecutions: workerSettings.callsAtOnce,
+      shutdownGraceTime: limits.workerDrainMsMax,
+      shutdownForceTime: limits.workerDrainMsMax + limits.settlingMs,
+    });
+    closing.push(startSweep(parts, log));
+    let stopping = false;
+    const running = worker.run().finally(async () => {
+      stopping = true;
+      await closeAll();
+    });
+    running.catch(() => undefined);
+    return {
+      client: belayerOn(parts),
+      agents: published.map(({ frozen }) => frozen.name),
+      running,
+      async stop() {
+        if (!stopping) worker.shutdown();
+        stopping = true;
+        await running;
+      },
+    };
+  } catch (error) {
+    await closeAll();
+    throw error;
+  }
+}
+
+export type { NamespaceNotFoundError };
+
+function dependencies(parts: {
+  readonly options: AgentWorkerOptions;
+  readonly database: Database;
+  readonly log: ReturnType<typeof createLog>;
+}): ActivityDependencies {
+  const { options, database, log } = parts;
+  const definitions = new LRUCache<string, StoredDefinition>({ max: 1_000 });
+  const prices = new LRUCache<string, { readonly price: Price | undefined }>({
+    max: 1_000,
+    // A price list may change while a worker runs.
+    ttl: 60 * 60_000,
+  });
+  const overrides = options.workerSettings.prices;
+  return {
+    database,
+    ledger: openLedger(database),
+    models: options.models,
+    priceOf(model) {
+      const known = prices.get(model) ?? {
+        price: priceOf(model, overrides === undefined ? {} : { overrides }),
+      };
+      prices.set(model, known);
+      return known.price;
+    },
+    agents: new Map(options.app.agents.map((agent) => [agent.name, agent])),
+    async definitionOf(hash) {
+      const known = definitions.get(hash);
+      if (known !== undefined) return known;
+      const stored = await storedDefinition(database, hash);
+      invariant(stored !== undefined, `definition ${hash} is published before a run pins it`);
+      definitions.set(hash, stored);
+      return stored;
+    },
+    transcripts: createTranscriptCache(),
+    inFlight: createInFlight(),
+    worker: `${process.pid}@${hostname()}-${randomBytes(3).toString('hex')}`,
+    log,
+    secrets: (name) => process.env[name],
+  };
+}
+
+/** One runtime per process: Temporal's own lines go where ours go. */
+let installed = false;
+function installRuntime(log: ReturnType<typeof createLog>): void {
+  if (installed) return;
+  installed = true;
+  Runtime.install({ logger: log.temporal, shutdownSignals: [] });
+}

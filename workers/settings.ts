@@ -1,0 +1,70 @@
+/** What a worker needs from its environment beyond where the servers are. */
+import { readFileSync } from 'node:fs';
+import { z } from 'zod';
+import { type PriceOverrides, priceOverridesFrom } from '../activities/models/price-overrides.ts';
+import { type Environment, parseEnvironment } from '../client/settings.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
+
+export interface WorkerSettings {
+  readonly openaiApiKey?: string;
+  /** Any OpenAI-compatible endpoint. Default: OpenAI's own. */
+  readonly openaiBaseUrl?: string;
+  /** For agents that name no model. */
+  readonly modelDefault?: string;
+  readonly prices?: PriceOverrides;
+  /** Names the application's build in frozen definitions. Default: the hash of its entry file. */
+  readonly buildId?: string;
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
+  /** Calls that one worker carries out at once. */
+  readonly callsAtOnce: number;
+}
+
+const text = z.string().trim().min(1, 'is empty');
+
+const schema = z.object({
+  OPENAI_API_KEY: text.optional(),
+  OPENAI_BASE_URL: text
+    .refine((value) => /^https?:\/\/[^/]/.test(value), 'must begin with http:// or https://')
+    .optional(),
+  BELAYER_MODEL: text.max(256, 'has more than 256 characters').optional(),
+  BELAYER_PRICES: text.optional(),
+  BELAYER_BUILD_ID: text.max(100, 'has more than 100 characters').optional(),
+  BELAYER_LOG: z
+    .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
+    .default('warn'),
+  BELAYER_CALLS_AT_ONCE: z
+    .string()
+    .regex(/^[1-9][0-9]{0,3}$/, 'must be a whole number from 1 to 9999. Example: 200')
+    .transform(Number)
+    .default(200),
+});
+
+/** @throws SettingsRejected  Names every variable that is wrong. */
+export function readWorkerSettings(environment: Environment): WorkerSettings {
+  const parsed = parseEnvironment(schema, environment);
+  const prices = readPrices(parsed.BELAYER_PRICES);
+  return {
+    logLevel: parsed.BELAYER_LOG,
+    callsAtOnce: parsed.BELAYER_CALLS_AT_ONCE,
+    ...(parsed.OPENAI_API_KEY === undefined ? {} : { openaiApiKey: parsed.OPENAI_API_KEY }),
+    ...(parsed.OPENAI_BASE_URL === undefined ? {} : { openaiBaseUrl: parsed.OPENAI_BASE_URL }),
+    ...(parsed.BELAYER_MODEL === undefined ? {} : { modelDefault: parsed.BELAYER_MODEL }),
+    ...(parsed.BELAYER_BUILD_ID === undefined ? {} : { buildId: parsed.BELAYER_BUILD_ID }),
+    ...(prices === undefined ? {} : { prices }),
+  };
+}
+
+function readPrices(file: string | undefined): PriceOverrides | undefined {
+  if (file === undefined) return undefined;
+  let content: string;
+  try {
+    content = readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new BelayerError(
+      failureType.settingsRejected,
+      `BELAYER_PRICES names the file '${file}', which cannot be read: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+  return priceOverridesFrom(content, `The file of BELAYER_PRICES, ${file}`);
+}
