@@ -1,0 +1,2 @@
+/** Runs: `belayer/worker`, for applications that host their own worker process. */
+export { startWorker, type StartWorkerOptions, type RunningWorker } from './start-worker.ts';
