@@ -21,7 +21,7 @@ import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import { chainHead, sha256 } from '../storage/hash.ts';
-import type { OpenedModelCall } from '../storage/ledger.ts';
+import { type OpenedModelCall, runUnknown } from '../storage/ledger.ts';
 import { type ActivityCall, beginActivityCall } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
@@ -98,8 +98,10 @@ async function attemptModelCall(
       return budgetStop(opened, { reservedMicroUsd, reservedTokens });
     case 'claimed':
       break;
+    case 'no-run':
+      throw runUnknown(call.run);
     default:
-      throw new Error(`Unexpected verdict of a claim: ${opened.verdict}`);
+      return opened.verdict satisfies never;
   }
   prompt.complete(opened.fragments);
   const attempt: Attempt = {
@@ -229,7 +231,7 @@ async function send(
       signal: AbortSignal.any([call.cancelled, flight.signal]),
       idleMs: Math.min(limits.modelStreamIdleMs, input.timeoutMs),
       timeoutMs: input.timeoutMs,
-      onDelta: deltas.push,
+      onDelta: (text) => deltas.push(text),
     });
   } catch (error) {
     return await closeFailed(deps, attempt, error, {
@@ -285,8 +287,7 @@ async function closeReplied(
         journal: {
           ...journal,
           latency_ms: Math.round(reply.latencyMs),
-          first_token_ms:
-            reply.firstTokenMs === undefined ? null : Math.round(reply.firstTokenMs),
+          first_token_ms: reply.firstTokenMs === undefined ? null : Math.round(reply.firstTokenMs),
           model: reply.model,
           finish_reason: reply.finishReason,
           input_tokens: reply.usage?.inputTokens ?? null,

@@ -21,7 +21,7 @@ import { toolErrorMessage, toolMessage } from '../rules/render-message.ts';
 import { reserveChild, settleChild } from '../storage/children.ts';
 import { newestDefinition } from '../storage/definitions.ts';
 import { sha256 } from '../storage/hash.ts';
-import type { ToolResultRecord } from '../storage/ledger.ts';
+import { runUnknown, type ToolResultRecord } from '../storage/ledger.ts';
 import { type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { beginActivityCall } from './activity-call.ts';
@@ -97,8 +97,10 @@ async function open(
       };
     case 'opened':
       break;
+    case 'no-run':
+      throw runUnknown(call.run);
     default:
-      throw new Error(`Unexpected verdict for a child run: ${opened.verdict}`);
+      opened.verdict satisfies never;
   }
   const text = await argumentsOf(deps.database, call.run, input);
   try {
@@ -139,9 +141,7 @@ export function createCloseChild(deps: ActivityDependencies) {
         status: failure === undefined ? 'ok' : 'failed',
         ...(failure === undefined ? {} : { code: failure.code }),
         result: record(
-          failure === undefined
-            ? toolMessage(input.id, text)
-            : toolErrorMessage(input.id, failure),
+          failure === undefined ? toolMessage(input.id, text) : toolErrorMessage(input.id, failure),
           failure === undefined ? 'ok' : 'failed',
           sha256(canonicalJson(input)),
           failure?.code,

@@ -4,12 +4,7 @@ import { toolErrorCode } from '../contracts/agent-run.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { idempotencyKey } from '../contracts/positions.ts';
-import {
-  isNotDone,
-  isToolError,
-  toMicroUsd,
-  type ToolContext,
-} from '../definitions/internal.ts';
+import { isNotDone, isToolError, toMicroUsd, type ToolContext } from '../definitions/internal.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { describeIssues } from './describe-issues.ts';
 import { HaltedSignal } from './in-flight.ts';
@@ -58,8 +53,12 @@ export async function executeTool(
   );
   const signal = AbortSignal.any([timeout.signal, ...attempt.signals]);
   let costMicroUsd = 0;
-  const context = contextOf(deps, atHand, attempt, signal, (microUsd) => {
-    costMicroUsd += microUsd;
+  const context = contextOf(deps, atHand, {
+    ...attempt,
+    signal,
+    addCost: (microUsd) => {
+      costMicroUsd += microUsd;
+    },
   });
   try {
     const parsed = await tool.input.safeParseAsync(atHand.arguments);
@@ -117,7 +116,13 @@ async function check(
       message: 'The tool answered with nothing where content is expected.',
       happened: true,
     });
-  const text = typeof kept === 'string' ? kept : JSON.stringify(kept ?? null);
+  const text = toText(kept);
+  if (text === undefined)
+    return failed(costMicroUsd, {
+      code: toolErrorCode.badOutput,
+      message: 'The tool answered with something that JSON cannot carry.',
+      happened: true,
+    });
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.toolResultBytesMax)
     return failed(costMicroUsd, {
@@ -127,6 +132,16 @@ async function check(
       happened: true,
     });
   return { kind: 'ok', text, costMicroUsd };
+}
+
+/** A string is its own text; anything else its JSON. Undefined where it has none: functions, bigint, cycles. */
+function toText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  try {
+    return JSON.stringify(value ?? null);
+  } catch {
+    return undefined;
+  }
 }
 
 function failed(
@@ -203,12 +218,13 @@ const cut = (text: string): string =>
 export function contextOf(
   deps: ActivityDependencies,
   atHand: ToolCallAtHand,
-  attempt: ToolAttempt,
-  signal: AbortSignal,
-  addCost: (microUsd: number) => void,
+  attempt: Pick<ToolAttempt, 'attempt' | 'customer'> & {
+    readonly signal: AbortSignal;
+    readonly addCost: (microUsd: number) => void;
+  },
 ): ToolContext {
   const { call, input } = atHand;
-  const { customer } = attempt;
+  const { customer, signal } = attempt;
   const about = {
     run: call.run,
     position: input.position,
@@ -237,6 +253,6 @@ export function contextOf(
       );
     },
     heartbeat: () => heartbeat(),
-    cost: (usd) => addCost(toMicroUsd(usd)),
+    cost: (usd) => attempt.addCost(toMicroUsd(usd)),
   };
 }

@@ -5,10 +5,7 @@ import type { StoredDefinition } from '../storage/definitions.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
 /** The functions behind a pinned definition, as this worker's application has them. */
-export function findAgent(
-  deps: ActivityDependencies,
-  definition: StoredDefinition,
-): AnyAgent {
+export function findAgent(deps: ActivityDependencies, definition: StoredDefinition): AnyAgent {
   const agent = deps.agents.get(definition.frozen.name);
   if (agent === undefined)
     throw noWorker(`This worker's application has no agent \`${definition.frozen.name}\`.`);

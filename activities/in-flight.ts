@@ -83,8 +83,7 @@ export function createInFlight(): InFlight {
       abortStopped();
     },
     markWatched(run) {
-      for (const { owner, entry } of flights.values())
-        if (owner.run === run) entry.watched = true;
+      for (const { owner, entry } of flights.values()) if (owner.run === run) entry.watched = true;
     },
     get size() {
       return flights.size;

@@ -19,9 +19,7 @@ export async function judgeReply(agent: AnyAgent, reply: ModelResponse): Promise
   if (reply.toolCalls.length > 0)
     return {
       kind: 'calls',
-      calls: await Promise.all(
-        reply.toolCalls.map((call, index) => proposed(agent, call, index)),
-      ),
+      calls: await Promise.all(reply.toolCalls.map((call, index) => proposed(agent, call, index))),
     };
   if (reply.refusal !== undefined || reply.finishReason === 'content_filter')
     return { kind: 'refused' };

@@ -117,7 +117,7 @@ export async function preparePrompt(
         const stored = await readFragments(deps.database, run, { ...input.transcript, from: 0 });
         const fresh = await Promise.all(
           rendered.map(
-            (entry, index) =>
+            async (entry, index) =>
               entry.text ?? readCallFragment(deps.database, run, input.entries[index]?.at ?? ''),
           ),
         );

@@ -12,10 +12,10 @@ import type { RunToolOutput } from '../contracts/agent-run.ts';
 import { failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { untilStored } from '../storage/database.ts';
-import type { ClaimedCall } from '../storage/ledger.ts';
+import { type ClaimedCall, runUnknown } from '../storage/ledger.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { contextOf, executeTool, type ToolOutcome } from './execute-tool.ts';
-import { eventOf, retryLater } from './run-tool.ts';
+import { eventOf, retryLater } from './tool-attempt.ts';
 import { failedResult, okResult } from './tool-result.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
 
@@ -70,8 +70,10 @@ async function carryOut(
       return { kind: 'unknown', input, detail: claimed.detail ?? '' };
     case 'wait':
       throw later(atHand, claimed.wait_ms ?? limits.toolMsDefault);
+    case 'no-run':
+      throw runUnknown(atHand.call.run);
     default:
-      throw new Error(`Unexpected verdict of a claim: ${claimed.verdict}`);
+      return claimed.verdict satisfies never;
   }
 }
 
@@ -151,18 +153,12 @@ async function verifyThenRun(
 ): Promise<RunToolOutput> {
   const { call, input, tool } = atHand;
   const began = performance.now();
-  const timeout = AbortSignal.timeout(input.timeoutMs);
-  const context = contextOf(
-    deps,
-    atHand,
-    {
-      attempt: claimed.attempt,
-      signals: [],
-      ...(claimed.customer ? { customer: claimed.customer } : {}),
-    },
-    timeout,
-    () => undefined,
-  );
+  const context = contextOf(deps, atHand, {
+    attempt: claimed.attempt,
+    signal: AbortSignal.timeout(input.timeoutMs),
+    addCost: () => undefined,
+    ...(claimed.customer ? { customer: claimed.customer } : {}),
+  });
   const parsed = await tool.input.parseAsync(atHand.arguments);
   const verified = await Promise.resolve(tool.verify?.(parsed, context)).catch(
     () => ({ done: 'unknown' }) as const,

@@ -7,10 +7,7 @@
  * 3. A failure that the model can reason about is a result, not an exception. Exceptions are for the
  *    platform: it tries again.
  */
-import { ApplicationFailure } from '@temporalio/common';
 import type { RunToolInput, RunToolOutput } from '../contracts/agent-run.ts';
-import { toolErrorCode } from '../contracts/agent-run.ts';
-import { failureType } from '../contracts/failures.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
 import { sha256 } from '../storage/hash.ts';
@@ -22,6 +19,7 @@ import { executeTool, type ToolOutcome } from './execute-tool.ts';
 import { findAgent, findTool } from './find-code.ts';
 import { runEffect } from './run-effect.ts';
 import { toActivityFailure } from './to-activity-failure.ts';
+import { eventOf, retryLater } from './tool-attempt.ts';
 import { failedResult, okResult } from './tool-result.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
 
@@ -62,10 +60,7 @@ async function prepare(
   };
 }
 
-async function runRead(
-  deps: ActivityDependencies,
-  atHand: ToolCallAtHand,
-): Promise<RunToolOutput> {
+async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Promise<RunToolOutput> {
   const { call, input, inputHash } = atHand;
   const owner = { run: call.run, agent: atHand.agent, customer: undefined };
   const stopped = deps.inFlight.stoppedBy(owner);
@@ -83,7 +78,8 @@ async function runRead(
   } finally {
     flight.land();
   }
-  if (outcome.kind === 'halted') return { kind: 'halted', input: inputHash, reason: outcome.reason };
+  if (outcome.kind === 'halted')
+    return { kind: 'halted', input: inputHash, reason: outcome.reason };
 
   const moves = outcome.kind === 'failed' && outcome.timedOut && input.moves === true;
   const retries =
@@ -121,26 +117,6 @@ async function runRead(
   if (result === undefined) throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '');
   deps.transcripts.keepFragment(result.fragmentHash, result.fragment);
   return result.answer;
-}
-
-export const retryLater = (atHand: ToolCallAtHand, code: string): ApplicationFailure =>
-  ApplicationFailure.create({
-    type: failureType.toolUnavailable,
-    message: `Tool ${atHand.input.tool} at ${atHand.input.position} failed: ${code || toolErrorCode.failed}.`,
-  });
-
-export function eventOf(
-  tool: string,
-  outcome: ToolOutcome,
-  latencyMs: number,
-  next: 'retry' | 'ask' | 'queue' | 'verify',
-): Readonly<Record<string, unknown>> {
-  return {
-    tool,
-    status: outcome.kind === 'ok' ? 'ok' : 'failed',
-    latencyMs: Math.round(latencyMs),
-    ...(outcome.kind === 'failed' ? { code: outcome.code, next } : {}),
-  };
 }
 
 export type RunTool = ReturnType<typeof createRunTool>;

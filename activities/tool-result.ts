@@ -10,10 +10,14 @@ export function okResult(
   atHand: ToolCallAtHand,
   outcome: Extract<ToolOutcome, { readonly kind: 'ok' }>,
 ): ToolResultRecord {
-  return record(atHand, toolMessage(atHand.input.id, headOf(outcome.text, atHand.resultTokensMax)), {
-    status: 'ok',
-    costMicroUsd: outcome.costMicroUsd,
-  });
+  return record(
+    atHand,
+    toolMessage(atHand.input.id, headOf(outcome.text, atHand.resultTokensMax)),
+    {
+      status: 'ok',
+      costMicroUsd: outcome.costMicroUsd,
+    },
+  );
 }
 
 export function failedResult(

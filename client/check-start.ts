@@ -36,7 +36,7 @@ export function checkStart(
       mistakes.push(
         `\`${name}\` must be a string of 1 to ${charsMax} characters; it is ${typeof value === 'string' ? `${value.length} characters long` : `of type ${typeof value}`}`,
       );
-    return String(value);
+    return typeof value === 'string' ? value : undefined;
   };
   const customer = text('customer', limits.customerCharsMax);
   const key = text('key', limits.keyCharsMax);
@@ -84,12 +84,20 @@ function readLimits(
   whole('tokens');
   whole('steps');
   if (given.costUsd !== undefined) {
-    if (typeof given.costUsd !== 'number' || !(given.costUsd > 0) || !Number.isFinite(given.costUsd))
+    if (
+      typeof given.costUsd !== 'number' ||
+      !(given.costUsd > 0) ||
+      !Number.isFinite(given.costUsd)
+    )
       mistakes.push(`\`limits.costUsd\` is ${String(given.costUsd)}; it must be above 0`);
     else read.costMicroUsd = toMicroUsd(given.costUsd);
   }
   if (given.wall !== undefined) {
-    const wall = readDuration(given.wall, { minMs: 1, maxMs: limits.runWallMsMax, maxName: 'runWallMsMax' });
+    const wall = readDuration(given.wall, {
+      minMs: 1,
+      maxMs: limits.runWallMsMax,
+      maxName: 'runWallMsMax',
+    });
     if ('problem' in wall) mistakes.push(`\`limits.wall\` ${wall.problem}`);
     else read.wallMs = wall.ms;
   }

@@ -3,12 +3,12 @@
  *
  * Loads neither the engine nor the application; `import type app from './app.ts'` gives the types.
  */
-import { Client, Connection, isGrpcServiceError } from '@temporalio/client';
+import { Client, Connection } from '@temporalio/client';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { App, AgentName, InputOf, OutputOf } from '../definitions/index.ts';
 import { type Lease, leaseServers } from '../servers/index.ts';
-import { type Database, openDatabase } from '../storage/database.ts';
+import { openDatabase } from '../storage/database.ts';
 import { newRunId } from '../storage/hash.ts';
 import { migrate } from '../storage/migrate.ts';
 import type { DefinitionCache } from '../storage/new-run.ts';
@@ -16,6 +16,7 @@ import { insertNewRun } from '../storage/new-run.ts';
 import { openRequests, type RequestRow } from '../storage/requests.ts';
 import { listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
+import type { Parts } from './parts.ts';
 import { createRun, type Run } from './run.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { startWorkflow } from './start-workflow.ts';
@@ -54,17 +55,6 @@ export interface Belayer<A = App> extends AsyncDisposable {
   runs(options?: ListRuns): Promise<readonly RunRow[]>;
   /** Open requests of all runs, oldest first. */
   inbox(options?: { readonly limit?: number }): Promise<readonly RequestRow[]>;
-  close(): Promise<void>;
-}
-
-/** What a connection stands on. Given by a worker that shares its own; else made from the settings. */
-export interface Parts {
-  readonly settings: Settings;
-  readonly database: Database;
-  readonly temporal: Client;
-  readonly by: string;
-  /** Client and worker share a connection: the first workflow task comes with the start. */
-  readonly eagerStart: boolean;
   close(): Promise<void>;
 }
 
@@ -110,7 +100,8 @@ export function leaseFor(
   settings: Settings,
   options: Pick<ConnectOptions, 'log' | 'signal'>,
 ): Promise<Lease> {
-  const secured = settings.temporal['tls'] !== undefined || settings.temporal['apiKey'] !== undefined;
+  const secured =
+    settings.temporal['tls'] !== undefined || settings.temporal['apiKey'] !== undefined;
   return leaseServers({
     dataFolder: settings.dataFolder,
     temporalNamespace: settings.namespace,
@@ -164,9 +155,3 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     [Symbol.asyncDispose]: close,
   };
 }
-
-export const isUnreachable = (error: unknown): boolean =>
-  isGrpcServiceError(error) && unreachableCodes.has(Number(error.code));
-
-/** gRPC: DEADLINE_EXCEEDED 4, RESOURCE_EXHAUSTED 8, UNAVAILABLE 14. */
-const unreachableCodes = new Set([4, 8, 14]);

@@ -14,8 +14,7 @@ import { openLedger, runUnknown } from '../storage/ledger.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { requestsOf, type RequestRow } from '../storage/requests.ts';
 import { readRun, type RunRow } from '../storage/reading-runs.ts';
-import type { Parts } from './connect.ts';
-import { isUnreachable } from './connect.ts';
+import { isUnreachable, type Parts } from './parts.ts';
 import { watchRun } from './watch-run.ts';
 
 export type Outcome<Output = unknown> =
@@ -237,7 +236,8 @@ function cutOff(error: WorkflowFailedError): RunOutcome {
   return {
     kind: 'failed',
     failure: {
-      type: cause instanceof ApplicationFailure ? (cause.type ?? 'Error') : (cause?.name ?? 'Error'),
+      type:
+        cause instanceof ApplicationFailure ? (cause.type ?? 'Error') : (cause?.name ?? 'Error'),
       message: cause?.message ?? error.message,
     },
   };

@@ -24,7 +24,10 @@ const text = z.string().trim().min(1, 'is empty');
 
 const schema = z.object({
   DATABASE_URL: text
-    .refine((value) => /^postgres(ql)?:\/\//.test(value), 'must begin with postgres:// or postgresql://')
+    .refine(
+      (value) => /^postgres(ql)?:\/\//.test(value),
+      'must begin with postgres:// or postgresql://',
+    )
     .optional(),
   BELAYER_TASK_QUEUE: text.max(200, 'has more than 200 characters').default(taskQueueDefault),
   BELAYER_DATA: text.default('.belayer'),

@@ -3,7 +3,11 @@ import {
   SearchAttributeType,
   type SearchAttributePair,
 } from '@temporalio/common';
-import { type Client, isGrpcServiceError, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import {
+  type Client,
+  isGrpcServiceError,
+  WorkflowExecutionAlreadyStartedError,
+} from '@temporalio/client';
 import type { AgentRunInput } from '../contracts/agent-run.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { workflowType } from '../contracts/messages.ts';

@@ -39,7 +39,7 @@ export async function* watchRun(
         announcedAt = Date.now();
         await announceWatcher(database, run).catch(ignoreOutage);
       }
-      const events = await readEvents(database, runNo, run, seen).catch(ignoreOutage);
+      const events = await readEvents(database, { run, no: runNo }, seen).catch(ignoreOutage);
       yield* deltas.splice(0);
       for (const event of events ?? []) {
         seen = event.number;

@@ -5,7 +5,6 @@
  * 1. No prompt, tool result or document is in here: content is named by hash and lives in PostgreSQL.
  * 2. Hashes are SHA-256, base64url, 43 characters.
  */
-import type { FailureType } from './failures.ts';
 import type { Placement, RunLimits, ToolPolicy } from './definitions.ts';
 import type { Position } from './positions.ts';
 
@@ -275,7 +274,8 @@ export type RunOutcome =
   | { readonly kind: 'stopped'; readonly because: StopReason; readonly detail: string }
   | {
       readonly kind: 'failed';
-      readonly failure: { readonly type: FailureType | string; readonly message: string };
+      /** `type` is one of `failureType`, or what an activity's failure was called. */
+      readonly failure: { readonly type: string; readonly message: string };
     };
 
 /** Who asked an agent for a run, from inside another workflow. */

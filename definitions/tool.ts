@@ -9,18 +9,11 @@ import type {
 import type { toolBrand } from './brands.ts';
 
 /**
- * What `run` may give without an output schema: anything that JSON can carry, interfaces and objects
- * with `toJSON` included. `undefined` and `void` are kept as null. That nothing inside is lost on
- * the way to JSON is not checked by the type.
+ * What `run` may give without an output schema: anything that JSON can carry, objects with `toJSON`
+ * included; `undefined` is kept as null for writes. Checked when it runs, not by the type: what
+ * `fetch` brings is `unknown` to TypeScript, and casting it would check nothing either.
  */
-export type JsonResult =
-  | string
-  | number
-  | boolean
-  | null
-  | undefined
-  | void
-  | (object & { readonly then?: never });
+export type JsonResult = unknown;
 
 /** With an output schema: what that schema accepts. */
 export type ToolResult<O extends z.ZodType | undefined> = O extends z.ZodType

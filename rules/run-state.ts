@@ -191,11 +191,23 @@ export function afterModelReply(
         failureType.positionConflict,
         `Position ${position} already holds the finished reply to another prompt. A reset went another way; fork the run instead.`,
       );
+    case 'calls':
+    case 'final':
+    case 'misfit':
+    case 'refused':
+      return afterModelAnswer(landed, position, output);
     default:
-      break;
+      return output satisfies never;
   }
+}
+
+function afterModelAnswer(
+  state: RunState,
+  position: Position,
+  output: Extract<CallModelOutput, { readonly cost: Spent }>,
+): RunState {
   const replied: RunState = {
-    ...landed,
+    ...state,
     step: state.repairs > 0 ? state.step : state.step + 1,
     fallbacks: 0,
     transcript: output.transcript,
@@ -492,16 +504,14 @@ export function afterAsking(state: RunState): RunState {
     ...state,
     requests: [
       ...state.requests,
-      ...missing.map(
-        (call): RequestState => ({
-          position: approvalPosition(call.position),
-          call: call.position,
-          kind: 'approval',
-          argumentsHash: call.proposed.argumentsHash,
-          deadlineMs: Number.POSITIVE_INFINITY,
-          phase: 'to-open',
-        }),
-      ),
+      ...missing.map((call): RequestState => ({
+        position: approvalPosition(call.position),
+        call: call.position,
+        kind: 'approval',
+        argumentsHash: call.proposed.argumentsHash,
+        deadlineMs: Number.POSITIVE_INFINITY,
+        phase: 'to-open',
+      })),
     ],
   };
 }

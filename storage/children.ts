@@ -57,7 +57,10 @@ export async function settleChild(
 ): Promise<RunToolOutput> {
   const { result } = child;
   const [row] = await database.query<{ answer: RunToolOutput }>(
-    { name: 'close_child', text: 'select * from belayer.close_child($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)' },
+    {
+      name: 'close_child',
+      text: 'select * from belayer.close_child($1,$2,$3,$4,$5,$6,$7,$8,$9,$10)',
+    },
     [
       child.run,
       child.position,

@@ -77,10 +77,7 @@ function toStorageError(error: unknown): unknown {
     typeof code === 'string'
       ? passingCodes.has(code) || passingSystemCodes.has(code)
       : // `pg` raises plain errors, without a code, when a connection ends or cannot be made in time.
-        error instanceof Error &&
-        !(error instanceof TypeError) &&
-        error.constructor === Error &&
-        !/^Invariant/.test(error.message);
+        error instanceof Error && !(error instanceof TypeError) && error.constructor === Error;
   return passing
     ? new BelayerError(
         failureType.storageUnavailable,

@@ -6,8 +6,7 @@ import { runUnknown } from './ledger.ts';
 /** Events of a run after `seen`, in order, at most `limits.watchEventsPerReadMax`. */
 export async function readEvents(
   database: Database,
-  runNo: number,
-  run: string,
+  { run, no }: { readonly run: string; readonly no: number },
   seen: number,
 ): Promise<readonly RunEvent[]> {
   const rows = await database.query<{
@@ -22,7 +21,7 @@ export async function readEvents(
       text: `select number, at, kind, position, body from belayer.event
         where run_no = $1 and number > $2 order by number limit $3`,
     },
-    [runNo, seen, limits.watchEventsPerReadMax],
+    [no, seen, limits.watchEventsPerReadMax],
   );
   return rows.map(
     (row) =>

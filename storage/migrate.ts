@@ -34,10 +34,11 @@ export async function migrate(database: Database): Promise<void> {
   });
   const { error, results } = await migrator.migrateToLatest();
   if (error === undefined) return;
-  const failed = results?.find((result) => result.status === 'Error')?.migrationName ?? 'the schema';
+  const failed =
+    results?.find((result) => result.status === 'Error')?.migrationName ?? 'the schema';
   throw new BelayerError(
     failureType.settingsRejected,
-    `Migration ${failed} of the database failed: ${error instanceof Error ? error.message : String(error)}. The database needs PostgreSQL 15 or newer and a role that may create schemas.`,
+    `Migration ${failed} of the database failed: ${(error as Error).message}. The database needs PostgreSQL 15 or newer and a role that may create schemas.`,
     { cause: error },
   );
 }

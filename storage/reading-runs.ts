@@ -107,10 +107,7 @@ export interface AttemptRow {
 }
 
 /** Every attempt of a run, in order of position and number. */
-export async function readJournal(
-  database: Database,
-  run: string,
-): Promise<readonly AttemptRow[]> {
+export async function readJournal(database: Database, run: string): Promise<readonly AttemptRow[]> {
   const rows = await database.query<AttemptRow>(
     {
       name: 'read_journal',

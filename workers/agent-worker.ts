@@ -3,7 +3,7 @@
  *
  * Nothing of a run lives in it. Killed, it loses only what was in flight, and another goes on.
  */
-import { Client, type NamespaceNotFoundError } from '@temporalio/client';
+import { Client } from '@temporalio/client';
 import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -15,7 +15,8 @@ import { createInFlight } from '../activities/in-flight.ts';
 import type { ModelClient } from '../activities/models/model-client.ts';
 import { type Price, priceOf } from '../activities/models/prices.ts';
 import { createTranscriptCache } from '../activities/transcript-cache.ts';
-import { belayerOn, type Belayer, type Parts } from '../client/connect.ts';
+import { belayerOn, type Belayer } from '../client/connect.ts';
+import type { Parts } from '../client/parts.ts';
 import type { Settings } from '../client/settings.ts';
 import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
@@ -108,10 +109,15 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
     });
     closing.push(startSweep(parts, log));
     let stopping = false;
-    const running = worker.run().finally(async () => {
-      stopping = true;
-      await closeAll();
-    });
+    const carryOut = async (): Promise<void> => {
+      try {
+        await worker.run();
+      } finally {
+        stopping = true;
+        await closeAll();
+      }
+    };
+    const running = carryOut();
     running.catch(() => undefined);
     return {
       client: belayerOn(parts),
@@ -128,8 +134,6 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
     throw error;
   }
 }
-
-export type { NamespaceNotFoundError };
 
 function dependencies(parts: {
   readonly options: AgentWorkerOptions;

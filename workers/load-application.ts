@@ -59,6 +59,9 @@ const runsUnderTsx = (): boolean => import.meta.url.endsWith('.ts');
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  const where = error.stack?.split('\n').find((line) => /\((file:|\/)/.test(line))?.trim();
+  const where = error.stack
+    ?.split('\n')
+    .find((line) => /\((file:|\/)/.test(line))
+    ?.trim();
   return `${error.message}${where === undefined ? '' : ` (${where.replace(/^at /, '')})`}`;
 }

@@ -14,7 +14,9 @@ export async function registerSearchAttributes(
   log: Log,
 ): Promise<void> {
   try {
-    const { customAttributes } = await connection.operatorService.listSearchAttributes({ namespace });
+    const { customAttributes } = await connection.operatorService.listSearchAttributes({
+      namespace,
+    });
     if (customAttributes['BelayerAgent'] !== undefined) return;
     await connection.operatorService.addSearchAttributes({
       namespace,

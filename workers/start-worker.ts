@@ -63,10 +63,20 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
       buildId: options.buildId ?? 'unnamed',
       addresses: lease.addresses,
       settings,
-      workerSettings: { ...workerSettings, ...(modelDefault === undefined ? {} : { modelDefault }) },
+      workerSettings: {
+        ...workerSettings,
+        ...(modelDefault === undefined ? {} : { modelDefault }),
+      },
       models: provider.client,
     });
-    const running = worker.running.finally(letGo);
+    const untilEnd = async (): Promise<void> => {
+      try {
+        await worker.running;
+      } finally {
+        await letGo();
+      }
+    };
+    const running = untilEnd();
     running.catch(() => undefined);
     const stop = async (): Promise<void> => {
       await worker.stop();
@@ -88,4 +98,3 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     throw error;
   }
 }
-

@@ -1,5 +1,5 @@
 import type { Log } from '../activities/dependencies.ts';
-import type { Parts } from '../client/connect.ts';
+import type { Parts } from '../client/parts.ts';
 import { startWorkflow } from '../client/start-workflow.ts';
 import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';

@@ -1,7 +1,14 @@
 /** The workflows as one file: built once, because bundling takes seconds and starting must not. */
 import { bundleWorkflowCode } from '@temporalio/worker';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +37,9 @@ export async function workflowBundle(cacheFolder: string): Promise<string> {
 }
 
 export async function bundleWorkflows(workflowInterceptorModules: string[] = []): Promise<string> {
-  const entry = ['index.ts', 'index.js'].map((name) => join(root, 'workflows', name)).find(existsSync);
+  const entry = ['index.ts', 'index.js']
+    .map((name) => join(root, 'workflows', name))
+    .find(existsSync);
   const { code } = await bundleWorkflowCode({
     workflowsPath: entry ?? join(root, 'workflows', 'index.ts'),
     workflowInterceptorModules,

@@ -32,7 +32,11 @@ const modelRetry = {
   maximumAttempts: limits.modelAttemptsMax,
 };
 
-export function modelCall(placement: Placement, timeoutMs: number, summary: string): Proxies['callModel'] {
+export function modelCall(
+  placement: Placement,
+  timeoutMs: number,
+  summary: string,
+): Proxies['callModel'] {
   if (placement === 'near')
     return proxyLocalActivities<Activities>({
       startToCloseTimeout: timeoutMs + limits.settlingMs,

@@ -62,7 +62,10 @@ export class AgentRun {
   /** A fault of ours in something that was launched: the loop throws it, and the run parks. */
   broken: Error | undefined;
   #waitingFor: string | undefined;
-  readonly flights = new Map<Position, { readonly scope: CancellationScope; readonly abortable: boolean }>();
+  readonly flights = new Map<
+    Position,
+    { readonly scope: CancellationScope; readonly abortable: boolean }
+  >();
 
   constructor(input: AgentRunInput) {
     this.input = input;

@@ -29,7 +29,10 @@ export interface World {
   readonly temporal: Client;
   /** A client of its own, as an application has one. */
   readonly belayer: Belayer;
-  work(app: App | AnyAgent, options?: { readonly model?: string; readonly taskQueue?: string }): Promise<AgentWorker>;
+  work(
+    app: App | AnyAgent,
+    options?: { readonly model?: string; readonly taskQueue?: string },
+  ): Promise<AgentWorker>;
   stop(): Promise<void>;
 }
 

@@ -71,8 +71,7 @@ test('definitions inside definitions are typed as they are outside', () => {
             description: 'Count.',
             effect: 'none',
             input: z.object({}),
-            // @ts-expect-error JSON has no bigint
-            run: () => 1n,
+            run: () => 1,
           }),
         ],
       }),

@@ -97,11 +97,10 @@ test('without an output schema run gives what JSON can carry', () => {
   const tool = defineTool({ ...base, effect: 'read', run: ({ id }) => orders.get(id) });
   defineTool({ ...base, effect: 'read', run: async ({ id }) => [orders.get(id)] });
   defineTool({ ...base, effect: 'read', run: async () => {} });
-  // @ts-expect-error JSON has no bigint
-  defineTool({ ...base, effect: 'read', run: () => 1n });
+  // What `fetch` brings is 'unknown' to Node's types; that it is JSON is checked when it runs.
+  const brought: unknown = JSON.parse('1');
+  defineTool({ ...base, effect: 'read', run: () => brought });
   expect(tool.data).not.toHaveProperty('outputSchema');
-  // @ts-expect-error a promise of a bigint is none either
-  defineTool({ ...base, effect: 'read', run: async () => 1n });
 });
 
 test('all mistakes of a tool are told at once, each with thing, value and limit', () => {

@@ -1,0 +1,20 @@
+import { type Client, isGrpcServiceError } from '@temporalio/client';
+import type { Database } from '../storage/database.ts';
+import type { Settings } from './settings.ts';
+
+/** What a connection stands on. Given by a worker that shares its own; else made from the settings. */
+export interface Parts {
+  readonly settings: Settings;
+  readonly database: Database;
+  readonly temporal: Client;
+  readonly by: string;
+  /** Client and worker share a connection: the first workflow task comes with the start. */
+  readonly eagerStart: boolean;
+  close(): Promise<void>;
+}
+
+export const isUnreachable = (error: unknown): boolean =>
+  isGrpcServiceError(error) && unreachableCodes.has(Number(error.code));
+
+/** gRPC: DEADLINE_EXCEEDED 4, RESOURCE_EXHAUSTED 8, UNAVAILABLE 14. */
+const unreachableCodes = new Set([4, 8, 14]);
