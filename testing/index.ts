@@ -1,2 +1,10 @@
 /** Pretends: `belayer/testing`, for an application's own tests. */
 export * from './provider/index.ts';
+export {
+  simulate,
+  type Simulated,
+  type SimulatedCall,
+  type SimulatedRequest,
+  type SimulateOptions,
+} from './simulate.ts';
+export { replay, type ReplayInput } from './replay.ts';

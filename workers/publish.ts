@@ -1,5 +1,5 @@
-import { outputLimitParameter, temperatureFor } from '../activities/models/temperature.ts';
-import type { FrozenAgent, PublishedAgent } from '../contracts/definitions.ts';
+import { requestParameters } from '../activities/models/request-parameters.ts';
+import type { PublishedAgent } from '../contracts/definitions.ts';
 import { type App, freezeAgent } from '../definitions/internal.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { promptHead } from '../rules/render-message.ts';
@@ -24,19 +24,9 @@ export async function publishApplication(
       Object.fromEntries(
         definition.frozen.models.map((model) => [
           model,
-          promptHead(definition.frozen, model, parametersOf(definition.frozen, model)),
+          promptHead(definition.frozen, model, requestParameters(definition.frozen, model)),
         ]),
       ),
     );
   return published;
-}
-
-/** Temperature 0 where the model takes one, and the output limit that a reservation rests on. */
-function parametersOf(frozen: FrozenAgent, model: string): Readonly<Record<string, unknown>> {
-  const accepted = temperatureFor(model);
-  const temperature = frozen.temperature ?? accepted;
-  return {
-    ...(accepted === undefined || temperature === undefined ? {} : { temperature }),
-    [outputLimitParameter(model)]: frozen.limits.outputTokens,
-  };
 }

@@ -1,0 +1,97 @@
+import { expect, test } from 'vitest';
+import { z } from 'zod';
+import { defineAgent, defineTool, NotDone } from '../../definitions/index.ts';
+import { fault, reply, simulate } from '../../testing/index.ts';
+
+let failures = 0;
+const order = defineTool({
+  name: 'order',
+  description: 'Look an order up.',
+  effect: 'read',
+  input: z.object({ id: z.string() }),
+  run: ({ id }) => ({ id, state: 'shipped' }),
+});
+const refund = defineTool({
+  name: 'refund',
+  description: 'Refund.',
+  effect: 'write',
+  repeat: 'keyed',
+  approval: ({ amount }) => amount > 50,
+  retry: { attempts: 3 },
+  input: z.object({ amount: z.number(), note: z.string().optional() }),
+  run: ({ amount }) => {
+    if (amount === 13) {
+      failures += 1;
+      if (failures < 3) throw new NotDone('busy', { retryable: true });
+    }
+    return { refunded: amount };
+  },
+});
+const agent = defineAgent({ name: 'support', instructions: 'Help.', tools: [order, refund] });
+
+test('an agent is simulated without any server: its tools run, its output comes out', async () => {
+  const simulated = await simulate(
+    agent,
+    [fault.rateLimited(), reply.tools({ order: { id: 'A' } }), reply.text('Shipped.')],
+    { input: 'Where is A?' },
+  );
+  expect(simulated.outcome).toEqual({ kind: 'done', output: 'Shipped.' });
+  expect(simulated.calls).toEqual([
+    {
+      position: '1.1',
+      tool: 'order',
+      arguments: { id: 'A' },
+      attempts: 1,
+      result: '{"id":"A","state":"shipped"}',
+    },
+  ]);
+  expect(simulated.prompts[0]?.messages.map((message) => message.role)).toEqual(['system', 'user']);
+});
+
+test('a human decides in a simulation as the test says, and silence denies', async () => {
+  const script = [reply.tools({ refund: { amount: 80 } }), reply.text('ok')];
+  const approved = await simulate(agent, script, { input: 'go', decide: () => 'approve' });
+  const silent = await simulate(agent, script, { input: 'go' });
+  expect(approved.calls[0]?.result).toBe('{"refunded":80}');
+  expect(silent.requests).toMatchObject([{ tool: 'refund', verdict: 'expired' }]);
+  expect(silent.calls[0]).toMatchObject({ attempts: 0 });
+  expect(silent.calls[0]?.result).toContain('"denied"');
+});
+
+test('a tool that did nothing is tried again; a stand-in replaces a tool', async () => {
+  const tried = await simulate(agent, [reply.tools({ refund: { amount: 13 } }), reply.text('ok')], {
+    input: 'go',
+  });
+  expect(tried.calls[0]).toMatchObject({ attempts: 3, result: '{"refunded":13}' });
+  const replaced = await simulate(agent, [reply.tools({ order: { id: 'B' } }), reply.text('ok')], {
+    input: 'go',
+    tools: { order: () => 'gone' },
+  });
+  expect(replaced.calls[0]?.result).toBe('gone');
+});
+
+test('long arguments reach the tool whole', async () => {
+  const note = 'n'.repeat(10_000);
+  const simulated = await simulate(
+    agent,
+    [reply.tools({ refund: { amount: 1, note } }), reply.text('ok')],
+    { input: 'go' },
+  );
+  expect(simulated.calls[0]?.arguments).toEqual({ amount: 1, note });
+});
+
+test('a script that ends too early says what the agent wanted', async () => {
+  await expect(
+    simulate(agent, [reply.tools({ order: { id: 'A' } })], { input: 'go' }),
+  ).rejects.toThrow(/1 replies, and the agent asked for one more/);
+});
+
+test('a provider that rejects the request fails the run; one that stays away fails it after its attempts', async () => {
+  expect((await simulate(agent, [fault.badKey()], { input: 'go' })).outcome).toMatchObject({
+    kind: 'failed',
+  });
+  expect((await simulate(agent, () => fault.reset(), { input: 'go' })).outcome).toMatchObject({
+    kind: 'failed',
+    failure: { type: 'ModelOverloaded' },
+  });
+});
