@@ -34,9 +34,7 @@ export async function loadApplication(file: string): Promise<LoadedApplication> 
   try {
     const url = pathToFileURL(file).href;
     module = (
-      /\.[mc]?tsx?$/.test(file) && !runsUnderTsx()
-        ? await tsImport(url, import.meta.url)
-        : await import(url)
+      /\.[mc]?tsx?$/.test(file) ? await tsImport(url, import.meta.url) : await import(url)
     ) as typeof module;
   } catch (error) {
     if (error instanceof BelayerError || isBelayerError(error)) throw error;
@@ -53,9 +51,6 @@ export async function loadApplication(file: string): Promise<LoadedApplication> 
 /** Another copy of this package may have thrown it: known by its type, not its class. */
 const isBelayerError = (error: unknown): boolean =>
   error instanceof Error && Object.values<string>(failureType).includes(error.name);
-
-/** From a source checkout the whole process runs under tsx already, and one loader is enough. */
-const runsUnderTsx = (): boolean => import.meta.url.endsWith('.ts');
 
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

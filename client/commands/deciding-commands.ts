@@ -1,0 +1,60 @@
+/** The grammar of the commands by which a human steps in. */
+import type { Command } from 'commander';
+import type { Carry } from './program.ts';
+import type { DecideFlags } from './decide-command.ts';
+
+export function addDecidingCommands(program: Command, carry: Carry): void {
+  program
+    .command('halt')
+    .summary('stop a run: no further call of it starts')
+    .description(
+      'Stops a run. When this returns, no further call of it starts; what is in flight is aborted or recorded.',
+    )
+    .argument('<run>', 'the id of the run')
+    .requiredOption('--reason <text>', 'why, for the record')
+    .option('--by <name>', 'who stops it (default: $USER)')
+    .option('--json', 'one JSON document')
+    .action((run: string, flags: { reason: string; by?: string; json?: true }) =>
+      carry(async (terminal) =>
+        (await import('./halt-command.ts')).haltCommand(terminal, run, flags),
+      ),
+    );
+
+  for (const verdict of ['approve', 'deny'] as const)
+    program
+      .command(verdict)
+      .summary(`${verdict} what a run asks for`)
+      .description(
+        verdict === 'approve'
+          ? 'Lets the call run that a request asks about. Of one whose outcome is unknown: lets it run again.'
+          : 'Refuses the call that a request asks about; the model is told.',
+      )
+      .argument('<run>', 'the id of the run')
+      .argument('<position>', 'of the request, as `belayer inbox` lists it: 7.2/approval, or 7.2')
+      .option('--reason <text>', 'why, for the record')
+      .option('--by <name>', 'who decides (default: $USER)')
+      .option('--json', 'one JSON document')
+      .action((run: string, position: string, flags: DecideFlags) =>
+        carry(async (terminal) =>
+          (await import('./decide-command.ts')).decideCommand(
+            terminal,
+            { verdict, run, position },
+            flags,
+          ),
+        ),
+      );
+
+  program
+    .command('servers')
+    .summary('the embedded servers of this folder')
+    .description('The embedded servers of this folder.')
+    .command('stop')
+    .summary('stop them, whoever uses them')
+    .description('Stops the embedded servers of this folder, whoever uses them. Nothing is lost.')
+    .option('--json', 'one JSON document')
+    .action((flags: { readonly json?: true }) =>
+      carry(async (terminal) =>
+        (await import('./servers-command.ts')).stopServersCommand(terminal, flags),
+      ),
+    );
+}

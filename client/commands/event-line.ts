@@ -1,0 +1,64 @@
+import type { RunEvent } from '../../contracts/events.ts';
+import { duration, moment, tokens, usd } from './amounts.ts';
+import { safeLine } from './safe-text.ts';
+
+/** One event of a run as one line: where, what, how much, how long. */
+export function eventLine(event: RunEvent): string {
+  const position = 'position' in event ? event.position : '-';
+  return `${safeLine(position, 24).padEnd(12)} ${what(event)}`;
+}
+
+function what(event: RunEvent): string {
+  switch (event.kind) {
+    case 'run.started':
+      return `${safeLine(event.agent)} started${event.customer === undefined ? '' : ` for ${safeLine(event.customer)}`}`;
+    case 'model.replied':
+      return `${safeLine(event.model)} ${replied(event)}${attempt(event)}  ${event.inputTokens}+${event.outputTokens} tokens  ${usd(event.costMicroUsd)}  ${duration(event.latencyMs)}`;
+    case 'model.failed':
+      return `${safeLine(event.model)} failed: ${safeLine(event.type)}${attempt(event)}, ${event.retryable ? 'is tried again' : 'is not tried again'}`;
+    case 'tool.finished':
+      return `${safeLine(event.tool)} ${event.status === 'ok' ? 'ok' : `failed${event.code === undefined ? '' : ` (${safeLine(event.code)})`}`}${attempt(event)}  ${duration(event.latencyMs)}`;
+    case 'tool.failed':
+      return `${safeLine(event.tool)} failed (${safeLine(event.code)})${attempt(event)}, ${nextOf[event.next] ?? safeLine(event.next)}`;
+    case 'request.opened':
+      return `${safeLine(event.tool)} waits for a human${event.request === 'unknown' ? ': nobody knows whether it happened' : ''}, until ${moment(event.deadline)} UTC`;
+    case 'request.closed':
+      return `${event.verdict} by ${safeLine(event.by)}`;
+    case 'child.started':
+      return `child run ${safeLine(event.child)} started`;
+    case 'run.halting':
+      return `halted by ${safeLine(event.by)}: ${safeLine(event.reason)}`;
+    case 'run.waiting':
+      return `waits: ${event.reason}. ${safeLine(event.detail)}`;
+    case 'run.ended':
+      return `${event.outcome}${event.because === undefined ? '' : ` (${event.because})`}${event.detail === undefined || event.detail === '' ? '' : `: ${safeLine(event.detail, 400)}`}  ${event.steps} step${event.steps === 1 ? '' : 's'}  ${tokens(event.tokens)}  ${usd(event.costMicroUsd)}`;
+    default:
+      // A newer worker may have written a kind that this program does not know.
+      return safeLine((event satisfies never as { readonly kind: string }).kind);
+  }
+}
+
+const nextOf: Readonly<Record<string, string>> = {
+  retry: 'is tried again',
+  ask: 'a human is asked',
+  queue: 'goes on over the queue',
+  verify: 'is verified',
+};
+
+const attempt = (event: { readonly attempt: number }): string =>
+  event.attempt === 1 ? '' : `, attempt ${event.attempt}`;
+
+function replied(event: Extract<RunEvent, { kind: 'model.replied' }>): string {
+  switch (event.outcome) {
+    case 'final':
+      return 'gave its output';
+    case 'calls':
+      return `asks for ${event.calls.map((call) => `${safeLine(call.tool)}`).join(', ')}`;
+    case 'misfit':
+      return 'wrote an output that does not fit';
+    case 'refused':
+      return 'refused';
+    default:
+      return safeLine(event.outcome satisfies never);
+  }
+}

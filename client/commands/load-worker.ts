@@ -1,0 +1,53 @@
+/* oxlint-disable no-restricted-imports -- the commands that carry runs out need the engine; it is loaded when one runs, here and nowhere else */
+/**
+ * The one door from the client to the engine: `run`, `worker` and `dev` carry runs out themselves.
+ *
+ * Loaded when such a command runs, so that reading commands and `belayer/client` stay free of the
+ * native worker. The types are imported; the code comes with the call.
+ */
+import type { App } from '../../definitions/internal.ts';
+import type { LoadedApplication } from '../../workers/load-application.ts';
+import type { RunningWorker } from '../../workers/start-worker.ts';
+import type { WorkerSettings } from '../../workers/settings.ts';
+import type { Terminal } from './terminal.ts';
+
+export type { LoadedApplication, RunningWorker };
+
+/** @throws ApplicationFailed, DefinitionRejected */
+export async function loadApplicationOf(
+  terminal: Terminal,
+  named: string | undefined,
+): Promise<LoadedApplication> {
+  const { findApplication, loadApplication } = await import('../../workers/load-application.ts');
+  return loadApplication(findApplication(named, terminal.folder));
+}
+
+export async function startWorkerOf(
+  terminal: Terminal,
+  application: { readonly app: App; readonly buildId: string },
+  signal?: AbortSignal,
+): Promise<RunningWorker> {
+  const { startWorker } = await import('../../workers/start-worker.ts');
+  return startWorker({
+    app: application.app,
+    buildId: application.buildId,
+    environment: terminal.environment,
+    log: (line) => terminal.note(line),
+    ...(signal === undefined ? {} : { signal }),
+  });
+}
+
+/** @throws SettingsRejected */
+export async function readWorkerSettingsOf(terminal: Terminal): Promise<WorkerSettings> {
+  const { readWorkerSettings } = await import('../../workers/settings.ts');
+  return readWorkerSettings(terminal.environment);
+}
+
+/** @throws ApplicationFailed */
+export async function findApplicationOf(
+  terminal: Terminal,
+  named: string | undefined,
+): Promise<string> {
+  const { findApplication } = await import('../../workers/load-application.ts');
+  return findApplication(named, terminal.folder);
+}

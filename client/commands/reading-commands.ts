@@ -1,0 +1,102 @@
+/** The grammar of the commands that only read. Each has `--json`. */
+import type { Command } from 'commander';
+import { wholeNumberFrom } from './parse-numbers.ts';
+import type { Carry } from './program.ts';
+import type { RunsFlags } from './runs-command.ts';
+import type { ShowFlags } from './show-command.ts';
+import type { WatchFlags } from './watch-command.ts';
+
+const limitDefault = 50;
+
+export function addReadingCommands(program: Command, carry: Carry): void {
+  program
+    .command('runs')
+    .summary('list runs, newest first')
+    .description('Lists runs, newest first.')
+    .option('--agent <name>', 'only of this agent')
+    .option('--customer <name>', 'only of this customer')
+    .option('--open', 'only runs that have not ended')
+    .option('--limit <n>', 'at most so many (1000 at most)', wholeNumberFrom(1), limitDefault)
+    .option('--json', 'one JSON object per line')
+    .action((flags: RunsFlags) =>
+      carry(async (terminal) => (await import('./runs-command.ts')).runsCommand(terminal, flags)),
+    );
+
+  program
+    .command('show')
+    .summary('show a run, a step of it, or the prompt that was sent')
+    .description(
+      'Shows a run with its steps; with --step or --position, what was sent and what came back.',
+    )
+    .argument('<run>', 'the id of the run')
+    .option('--step <n>', 'only this step, with its messages and results', wholeNumberFrom(1))
+    .option('--position <position>', 'only this call, for example 7/repair-1 or 7.2')
+    .option(
+      '--prompt',
+      'print exactly the bytes that were sent to the model, after checking their hash',
+    )
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  belayer show support-t1a2b3c
+  belayer show support-t1a2b3c --step 3
+  belayer show support-t1a2b3c --step 3 --prompt | sha256sum`,
+    )
+    .action((run: string, flags: ShowFlags) =>
+      carry(async (terminal) =>
+        (await import('./show-command.ts')).showCommand(terminal, run, flags),
+      ),
+    );
+
+  program
+    .command('watch')
+    .summary('follow the events of a run until it ends')
+    .description('Follows the events of a run until it ends, then ends with its exit code.')
+    .argument('<run>', 'the id of the run')
+    .option('--deltas', 'pieces of replies as they are written')
+    .option('--after <n>', 'begin behind the event with this number', wholeNumberFrom(0), 0)
+    .option('--json', 'one JSON object per event')
+    .action((run: string, flags: WatchFlags) =>
+      carry(async (terminal) =>
+        (await import('./watch-command.ts')).watchCommand(terminal, run, flags),
+      ),
+    );
+
+  program
+    .command('inbox')
+    .summary('list what waits for a human, oldest first')
+    .description('Lists the open requests of all runs, oldest first.')
+    .option('--limit <n>', 'at most so many', wholeNumberFrom(1), limitDefault)
+    .option('--json', 'one JSON object per line')
+    .action((flags: { readonly limit: number; readonly json?: true }) =>
+      carry(async (terminal) => (await import('./inbox-command.ts')).inboxCommand(terminal, flags)),
+    );
+
+  program
+    .command('histories')
+    .summary("Temporal's histories of runs")
+    .description("Temporal's histories of runs.")
+    .command('export')
+    .summary('write the histories of a run as JSON')
+    .description('Writes the histories of all executions of a run, first to last, as JSON.')
+    .argument('<run>', 'the id of the run')
+    .option('--out <file>', 'where to (default: stdout)')
+    .action((run: string, flags: { readonly out?: string }) =>
+      carry(async (terminal) =>
+        (await import('./histories-command.ts')).exportHistories(terminal, run, flags),
+      ),
+    );
+
+  program
+    .command('doctor')
+    .summary('say what Belayer finds here, and what is missing')
+    .description('Looks at settings, programs and servers. Starts nothing, downloads nothing.')
+    .option('--json', 'one JSON document')
+    .action((flags: { readonly json?: true }) =>
+      carry(async (terminal) =>
+        (await import('./doctor-command.ts')).doctorCommand(terminal, flags),
+      ),
+    );
+}

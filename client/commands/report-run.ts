@@ -1,0 +1,76 @@
+import type { Run } from '../run.ts';
+import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
+import type { Followed } from './follow-run.ts';
+import { howToDecide } from './request-desk.ts';
+import { requestText } from './request-text.ts';
+import { safeText } from './safe-text.ts';
+import { outJson, type Terminal } from './terminal.ts';
+
+/** Prints what a run came to, and gives the exit code. */
+export async function reportRun(
+  terminal: Terminal,
+  run: Run,
+  followed: Followed,
+  isJson: boolean,
+): Promise<number> {
+  const code = codeOf(followed);
+  if (isJson) {
+    if (followed.kind !== 'interrupted')
+      outJson(terminal, await document(run, followed), 'document');
+    return code;
+  }
+  switch (followed.kind) {
+    case 'interrupted':
+      return code;
+    case 'waits':
+      for (const request of followed.requests) {
+        terminal.note(`\n${requestText(request, new Date())}`);
+        terminal.note(howToDecide(request));
+      }
+      return code;
+    case 'ended': {
+      const { outcome } = followed;
+      if (outcome.kind === 'done') terminal.out(`${outputText(outcome.output, terminal)}\n`);
+      else if (outcome.kind === 'stopped')
+        terminal.note(`Run ${run.id} stopped (${outcome.because}). ${safeText(outcome.detail)}`);
+      else
+        terminal.note(
+          `Run ${run.id} failed (${safeText(outcome.failure.type)}): ${safeText(outcome.failure.message)}\nLook closer: belayer show ${run.id}`,
+        );
+      return code;
+    }
+    default:
+      followed satisfies never;
+      return code;
+  }
+}
+
+function codeOf(followed: Followed): number {
+  if (followed.kind === 'ended') return exitCodeOfOutcome(followed.outcome);
+  return followed.kind === 'waits' ? exitCode.waitsForHuman : exitCode.interrupted;
+}
+
+/** Text as it is and anything else as JSON; a program gets the bytes, a terminal nothing that steers it. */
+export function outputText(
+  output: unknown,
+  { isOutputRead }: Pick<Terminal, 'isOutputRead'>,
+): string {
+  const text = typeof output === 'string' ? output : JSON.stringify(output, undefined, 2);
+  return isOutputRead ? safeText(text) : text;
+}
+
+async function document(run: Run, followed: Followed): Promise<unknown> {
+  const { agent, customer, state, steps, costMicroUsd, tokens } = await run.status();
+  const outcome = followed.kind === 'ended' ? followed.outcome : null;
+  return {
+    run: run.id,
+    agent,
+    customer: customer === '' ? null : customer,
+    state,
+    outcome,
+    steps,
+    costMicroUsd,
+    tokens,
+    ...(followed.kind === 'waits' ? { requests: followed.requests } : {}),
+  };
+}

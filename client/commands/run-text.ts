@@ -1,0 +1,83 @@
+import { type Position, stepOf } from '../../contracts/positions.ts';
+import type { AttemptRow, CallRow, RunRow } from '../../storage/reading-runs.ts';
+import type { RequestRow } from '../../storage/requests.ts';
+import { duration, moment, tokens, usd } from './amounts.ts';
+import { outputText } from './report-run.ts';
+import { stateOf } from './runs-command.ts';
+import { indented, safeLine, safeText } from './safe-text.ts';
+
+export interface ShownRun {
+  readonly run: RunRow;
+  readonly output?: unknown;
+  readonly attempts: readonly AttemptRow[];
+  readonly calls: readonly Omit<CallRow, 'fragment'>[];
+  readonly requests: readonly RequestRow[];
+}
+
+/** A run for a person: its state, its steps with every attempt, what was asked, what it came to. */
+export function runText({ run, output, attempts, calls, requests }: ShownRun): string {
+  const unended = calls.filter(({ state }) => state !== 'done');
+  const steps = [
+    ...new Set([...attempts, ...unended].map(({ position }) => stepOf(position))),
+  ].toSorted((a, b) => a - b);
+  const ofStep = <Row extends { readonly position: Position }>(
+    rows: readonly Row[],
+    step: number,
+  ) => rows.filter(({ position }) => stepOf(position) === step);
+  return [
+    ...headText(run),
+    ...steps.flatMap((step) => [
+      `step ${step}`,
+      ...ofStep(attempts, step).map(attemptLine),
+      ...ofStep(unended, step).map(unendedLine),
+      ...ofStep(requests, step).map(requestLine),
+    ]),
+    ...(output === undefined
+      ? []
+      : ['output', indented(outputText(output, { isOutputRead: true }))]),
+  ].join('\n');
+}
+
+function headText(run: RunRow): string[] {
+  const tookMs = (run.endedAt ?? new Date()).getTime() - run.createdAt.getTime();
+  const lines = [
+    `run       ${safeLine(run.id, 300)}`,
+    `state     ${stateOf(run)}`,
+    `agent     ${safeLine(run.agent)}${run.customer === '' ? '' : ` for ${safeLine(run.customer)}`}${run.key === null ? '' : `, key ${safeLine(run.key)}`}`,
+    `started   ${moment(run.createdAt)} UTC, ${run.endedAt === null ? 'for' : 'took'} ${duration(tookMs)}`,
+    `cost      ${usd(run.costMicroUsd)} of ${usd(run.ceilingMicroUsd)}${run.reservedMicroUsd === 0 ? '' : `, ${usd(run.reservedMicroUsd)} reserved`}, ${tokens(run.tokens)}`,
+  ];
+  if (run.parent !== null) lines.push(`parent    ${safeLine(run.parent, 300)}`);
+  if (run.outcome?.kind === 'stopped') lines.push(`because   ${safeText(run.outcome.detail)}`);
+  if (run.outcome?.kind === 'failed')
+    lines.push(`failure   ${safeText(run.outcome.failure.message)}`);
+  return lines;
+}
+
+export function attemptLine(attempt: AttemptRow): string {
+  const facts = [
+    ...(attempt.number === 1 ? [] : [`attempt ${attempt.number}`]),
+    attempt.outcome,
+    ...(attempt.code === null ? [] : [safeLine(attempt.code)]),
+    ...(attempt.inputTokens === null
+      ? []
+      : [`${attempt.inputTokens}+${attempt.outputTokens ?? 0} tokens`]),
+    ...(attempt.costMicroUsd === 0 ? [] : [usd(attempt.costMicroUsd)]),
+    ...(attempt.latencyMs === null ? [] : [duration(attempt.latencyMs)]),
+    ...(attempt.finishReason === null ? [] : [safeLine(attempt.finishReason)]),
+    ...(attempt.status === null || attempt.status === 200 ? [] : [`HTTP ${attempt.status}`]),
+    ...(attempt.requestId === null ? [] : [safeLine(attempt.requestId, 80)]),
+    ...(attempt.detail === null ? [] : [safeLine(attempt.detail, 300)]),
+  ];
+  return `  ${attempt.position.padEnd(14)} ${safeLine(attempt.model ?? attempt.name, 60).padEnd(20)} ${facts.join('  ')}`;
+}
+
+const unendedLine = (call: Omit<CallRow, 'fragment'>): string =>
+  `  ${call.position.padEnd(14)} ${safeLine(call.name, 60).padEnd(20)} ${call.state}, attempt ${call.attempt}, since ${moment(call.claimedAt)} UTC by ${safeLine(call.worker)}`;
+
+const requestLine = (request: RequestRow): string =>
+  `  ${request.position.padEnd(14)} ${safeLine(request.tool, 60).padEnd(20)} ${
+    request.state === 'open'
+      ? `waits for a human until ${moment(request.deadline)} UTC`
+      : `${request.state}${request.closedBy === null ? '' : ` by ${safeLine(request.closedBy)}`}${request.reason === null ? '' : `: ${safeLine(request.reason)}`}`
+  }`;

@@ -1,0 +1,46 @@
+import type { RunRow } from '../../storage/reading-runs.ts';
+import { moment, usd } from './amounts.ts';
+import { exitCode } from './exit-codes.ts';
+import { safeLine } from './safe-text.ts';
+import { table } from './table.ts';
+import { outJson, type Terminal } from './terminal.ts';
+import { withConnection } from './with-connection.ts';
+
+export interface RunsFlags {
+  readonly agent?: string;
+  readonly customer?: string;
+  readonly open?: true;
+  readonly limit: number;
+  readonly json?: true;
+}
+
+export async function runsCommand(
+  terminal: Terminal,
+  { json, ...filter }: RunsFlags,
+): Promise<number> {
+  const rows = await withConnection(terminal, ({ belayer }) => belayer.runs(filter));
+  if (json === true) for (const row of rows) outJson(terminal, row, 'line');
+  else if (rows.length === 0) terminal.note('No runs.');
+  else terminal.out(`${runsTable(rows)}\n`);
+  return exitCode.done;
+}
+
+export const runsTable = (rows: readonly RunRow[]): string =>
+  table(
+    ['RUN', 'STATE', 'STEPS', 'COST', 'STARTED (UTC)', 'CUSTOMER'],
+    rows.map((row) => [
+      safeLine(row.id, 100),
+      stateOf(row),
+      String(row.steps),
+      usd(row.costMicroUsd),
+      moment(row.createdAt),
+      safeLine(row.customer, 40),
+    ]),
+  );
+
+/** The state, with the reason of a run that stopped. */
+export function stateOf({ state, outcome, openRequests }: RunRow): string {
+  if (outcome?.kind === 'stopped') return `stopped (${outcome.because})`;
+  if (outcome?.kind === 'failed') return `failed (${safeLine(outcome.failure.type, 40)})`;
+  return state === 'waiting' ? `waiting (${openRequests})` : state;
+}

@@ -1,0 +1,83 @@
+import { BelayerError, failureType } from '../../contracts/failures.ts';
+import { isPosition, modelPosition } from '../../contracts/positions.ts';
+import { readEnd } from '../../storage/reading-results.ts';
+import { readCalls, readJournal, readPrompt } from '../../storage/reading-runs.ts';
+import { requestsOf } from '../../storage/requests.ts';
+import type { Parts } from '../parts.ts';
+import { exitCode, WrongUsage } from './exit-codes.ts';
+import { promptBytes } from './prompt-bytes.ts';
+import { readCallsInFull } from './read-calls-in-full.ts';
+import { runText } from './run-text.ts';
+import { callsText } from './calls-text.ts';
+import { outJson, type Terminal } from './terminal.ts';
+import { withConnection } from './with-connection.ts';
+
+export interface ShowFlags {
+  readonly step?: number;
+  readonly position?: string;
+  readonly prompt?: true;
+  readonly json?: true;
+}
+
+export async function showCommand(
+  terminal: Terminal,
+  id: string,
+  flags: ShowFlags,
+): Promise<number> {
+  const { step, position, prompt } = flags;
+  if (step !== undefined && position !== undefined)
+    throw new WrongUsage('Give --step or --position, not both.');
+  if (position !== undefined && !isPosition(position))
+    throw new WrongUsage(
+      `\`${position}\` is not a position. Positions look like 7, 7.2, 7/repair-1, 7.2/approval.`,
+    );
+  const at = position ?? (step === undefined ? undefined : modelPosition(step));
+  if (prompt === true && at === undefined)
+    throw new WrongUsage('--prompt needs --step N or --position POSITION.');
+  if (prompt === true && flags.json === true)
+    throw new WrongUsage('--prompt prints the bytes that were sent, which are JSON already.');
+  return withConnection(terminal, async ({ belayer, parts }) => {
+    const run = await (await belayer.run(id)).status();
+    if (at === undefined) return showRun(terminal, parts, run, flags);
+    if (prompt === true) {
+      const stored = await readPrompt(parts.database, id, at);
+      if (stored === undefined) throw nothingAt(id, `was sent to a model at \`${at}\``);
+      terminal.out(promptBytes(stored, `\`${at}\` of run \`${id}\``));
+      return exitCode.done;
+    }
+    const calls = await readCallsInFull(parts.database, id, { at, isStep: position === undefined });
+    if (calls.length === 0) throw nothingAt(id, `is on record at \`${at}\``);
+    if (flags.json === true) outJson(terminal, { run: id, at, calls }, 'document');
+    else terminal.out(`${callsText(calls)}\n`);
+    return exitCode.done;
+  });
+}
+
+async function showRun(
+  terminal: Terminal,
+  { database }: Parts,
+  run: Parameters<typeof runText>[0]['run'],
+  flags: ShowFlags,
+): Promise<number> {
+  const [attempts, calls, requests, end] = await Promise.all([
+    readJournal(database, run.id),
+    readCalls(database, run.id),
+    requestsOf(database, run.id),
+    readEnd(database, run.id),
+  ]);
+  const output = end?.output == null ? undefined : (JSON.parse(end.output) as unknown);
+  const shown = {
+    run,
+    ...(output === undefined ? {} : { output }),
+    attempts,
+    // Content is shown by step, with where it came from.
+    calls: calls.map((call) => ({ ...call, fragment: undefined })),
+    requests,
+  };
+  if (flags.json === true) outJson(terminal, shown, 'document');
+  else terminal.out(`${runText(shown)}\n`);
+  return exitCode.done;
+}
+
+const nothingAt = (run: string, what: string): BelayerError =>
+  new BelayerError(failureType.requestUnknown, `Nothing ${what} of run \`${run}\`.`);
