@@ -62,7 +62,7 @@ async function prepare(
 
 async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Promise<RunToolOutput> {
   const { call, input, inputHash } = atHand;
-  const owner = { run: call.run, agent: atHand.agent, customer: undefined };
+  const owner = { run: call.run, agent: atHand.agent, customer: input.customer };
   const stopped = deps.inFlight.stoppedBy(owner);
   if (stopped !== undefined) return { kind: 'halted', input: inputHash, reason: stopped };
 
@@ -74,6 +74,7 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
     outcome = await executeTool(deps, atHand, {
       attempt: call.attempt,
       signals: [call.cancelled, flight.signal],
+      ...(input.customer === undefined ? {} : { customer: input.customer }),
     });
   } finally {
     flight.land();

@@ -176,6 +176,8 @@ export interface RunToolInput {
   readonly again?: Position;
   /** Of the model reply that asked for it, where long arguments are read. */
   readonly from: Position;
+  /** Of the run: a read has no claim that could bring it. */
+  readonly customer?: string;
 }
 
 export type RunToolOutput = {

@@ -107,6 +107,7 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
       ...(near && policy.movesToQueueMs !== undefined ? { moves: true as const } : {}),
       ...(call.again === undefined ? {} : { again: call.again }),
       from: run.state.from,
+      ...(run.input.customer === undefined ? {} : { customer: run.input.customer }),
     });
   });
   landTool(run, position, landed);

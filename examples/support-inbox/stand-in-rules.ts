@@ -1,0 +1,197 @@
+/**
+ * What the stand-in model decides: plain rules on the mail and on what the tools said so far.
+ *
+ * It is no language model and does not pretend to be one. It believes what a mail says, orders to
+ * itself included, as models sometimes do: what holds then is what the tools allow.
+ */
+import type { Conversation, Reply, ScriptedToolCall } from 'belayer/testing';
+import type { MailInput } from './mail.ts';
+import { languageOf, wordsOf, type Words } from './stand-in-words.ts';
+
+interface OrderSeen {
+  readonly orderId: string;
+  readonly item: string;
+  readonly state: 'packed' | 'shipped' | 'delivered';
+  readonly tracking?: string;
+  readonly paidUsd: number;
+  readonly refundedUsd: number;
+}
+
+const matter = {
+  grave:
+    /\b(lawyers?|attorneys?|legal action|sue|court|injur\w*|hospital|police|fraud|scandal|anwalt|gericht|verletz\w*|krankenhaus|abogad[oa]|herid[oa]|avocat|blessée?)\b/iu,
+  refund:
+    /refund|money back|reimburse|chargeback|erstatt|geld zur(ü|ue)ck|kaufpreis|reembols|devoluci|devolver|rembours|rimbors/iu,
+  where:
+    /\bwhere\b|status|arriv|deliver|track|shipp|\bwo (ist|bleibt)\b|liefer|sendung|d[oó]nde|env[ií]o|entrega|llegad|livraison|colis/iu,
+};
+
+const ordersMax = 4;
+
+/** Undefined: the conversation is not about a mail, and the general rules of the stand-in answer. */
+export function supportRules(conversation: Conversation): Reply | undefined {
+  const mail = readMail(conversation.firstUserText);
+  if (mail === undefined) return undefined;
+  if (mail.automatic)
+    return end('nothing', 'A machine wrote this mail; nobody waits for an answer.');
+  const said = `${mail.subject}\n${mail.text}`;
+  const words = wordsOf(languageOf(said));
+  const ids = orderIds(said);
+
+  if (conversation.exchanges.length === 0)
+    return ids.length === 0
+      ? call('orders_of_customer', {})
+      : calls(ids.map((orderId) => ({ name: 'find_order', arguments: { orderId } })));
+
+  const asksRefund = matter.refund.test(said);
+  const tried = made(conversation, 'refund');
+  if (asksRefund && tried.length === 0 && !matter.grave.test(said)) {
+    const wanted = refundsWanted(conversation, said, ids);
+    if (wanted.length > 0) return calls(wanted);
+  }
+  return settle(conversation, { mail, said, words, asksRefund });
+}
+
+interface Case {
+  readonly mail: MailInput;
+  readonly said: string;
+  readonly words: Words;
+  readonly asksRefund: boolean;
+}
+
+/** Everything was looked up and tried: escalate where it has to be, answer, end. */
+function settle(conversation: Conversation, { mail, said, words, asksRefund }: Case): Reply {
+  const orders = ordersFound(conversation);
+  const refunds = made(conversation, 'refund');
+  const paid = refunds.filter((exchange) => errorOf(exchange.result) === undefined);
+  const refused = refunds.filter((exchange) => errorOf(exchange.result) !== undefined);
+  const reason = whyEscalate({
+    said,
+    asksRefund,
+    orders,
+    refused: refused.map((exchange) => errorOf(exchange.result)),
+  });
+
+  if (reason !== undefined && made(conversation, 'escalate').length === 0)
+    return call('escalate', { reason });
+  if (made(conversation, 'reply').length === 0)
+    return call('reply', {
+      subject: /^re:/i.test(mail.subject) ? mail.subject : `Re: ${mail.subject}`,
+      text: words.letter(body({ words, reason, paid: paid.map(amountOf), orders, asksRefund })),
+      ...(mail.messageId === undefined ? {} : { inReplyTo: mail.messageId }),
+    });
+
+  const about = orders.map((order) => order.orderId).join(', ') || 'no order of theirs';
+  if (reason !== undefined) return end('escalated', reason);
+  if (paid.length > 0)
+    return end('refunded', `Refunded ${paid.map(amountOf).join(' and ')} for ${about}.`);
+  if (orders.length === 0)
+    return end('answered', 'Asked for the order number: no such order of theirs.');
+  return end(
+    'answered',
+    `Told where ${about} is: ${orders.map((order) => order.state).join(', ')}.`,
+  );
+}
+
+function body(seen: {
+  readonly words: Words;
+  readonly reason: string | undefined;
+  readonly paid: readonly string[];
+  readonly orders: readonly OrderSeen[];
+  readonly asksRefund: boolean;
+}): string {
+  const { words, orders } = seen;
+  if (seen.reason !== undefined) return words.colleague;
+  if (seen.paid.length > 0) return seen.paid.map((amount) => words.refunded(amount)).join(' ');
+  if (orders.length === 0) return words.whichOrder;
+  return orders.map((order) => words.state(order)).join(' ');
+}
+
+function whyEscalate(seen: {
+  readonly said: string;
+  readonly asksRefund: boolean;
+  readonly orders: readonly OrderSeen[];
+  readonly refused: readonly (string | undefined)[];
+}): string | undefined {
+  if (matter.grave.test(seen.said)) return 'The mail speaks of injury, law or fraud.';
+  if (seen.refused.length > 0)
+    return `A refund was not made: ${[...new Set(seen.refused)].join(', ')}.`;
+  if (seen.asksRefund && seen.orders.some((order) => order.refundedUsd > 0))
+    return 'A refund is asked for an order that was refunded before.';
+  if (seen.asksRefund && seen.orders.length > 1)
+    return 'It is not clear which order is to be refunded.';
+  if (!seen.asksRefund && !matter.where.test(seen.said))
+    return 'No rule says what this mail wants.';
+  return undefined;
+}
+
+/** A named amount for the orders that the mail names, else all that was paid for the one order there is. */
+function refundsWanted(
+  conversation: Conversation,
+  said: string,
+  ids: readonly string[],
+): ScriptedToolCall[] {
+  const orders = ordersFound(conversation);
+  const named = amountIn(said);
+  if (named !== undefined && ids.length > 0 && (orders.length > 0 || ids.length > 1))
+    return ids.map((orderId) => ({ name: 'refund', arguments: { orderId, amountUsd: named } }));
+  const [order, ...others] = orders;
+  if (order === undefined || others.length > 0 || order.refundedUsd > 0) return [];
+  return [
+    { name: 'refund', arguments: { orderId: order.orderId, amountUsd: named ?? order.paidUsd } },
+  ];
+}
+
+function readMail(text: string): MailInput | undefined {
+  try {
+    const mail = JSON.parse(text) as MailInput;
+    return typeof mail?.from === 'string' && typeof mail.text === 'string' ? mail : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+const orderIds = (text: string): string[] =>
+  [...new Set([...text.matchAll(/\b[A-Z]{1,3}-\d{3,8}\b/gu)].map(([id]) => id))].slice(
+    0,
+    ordersMax,
+  );
+
+function amountIn(text: string): number | undefined {
+  const found =
+    /[$€]\s?(\d{1,5}(?:[.,]\d{2})?)\b/u.exec(text) ??
+    /\b(\d{1,5}(?:[.,]\d{2})?)\s?(?:USD|EUR|dollars?|euros?|€)/iu.exec(text);
+  const amount = Number(found?.[1]?.replace(',', '.'));
+  return Number.isFinite(amount) && amount > 0 ? amount : undefined;
+}
+
+function ordersFound({ exchanges }: Conversation): OrderSeen[] {
+  const seen = exchanges.flatMap(({ name, result }): OrderSeen[] => {
+    if (errorOf(result) !== undefined) return [];
+    if (name === 'find_order') return [JSON.parse(result ?? '') as OrderSeen];
+    if (name === 'orders_of_customer')
+      return (JSON.parse(result ?? '') as { orders: OrderSeen[] }).orders;
+    return [];
+  });
+  return seen.slice(0, ordersMax);
+}
+
+const made = (conversation: Conversation, tool: string) =>
+  conversation.exchanges.filter((exchange) => exchange.name === tool);
+
+const amountOf = (exchange: { readonly result: string | undefined }): string =>
+  (JSON.parse(exchange.result ?? '') as { amount: string }).amount;
+
+/** The code of a tool's error, or undefined where it brought a result. */
+function errorOf(result: string | undefined): string | undefined {
+  if (result === undefined) return 'no_result';
+  const { error } = JSON.parse(result) as { error?: { code: string } };
+  return error?.code;
+}
+
+const calls = (toolCalls: readonly ScriptedToolCall[]): Reply => ({ toolCalls });
+const call = (name: string, args: Readonly<Record<string, unknown>>): Reply =>
+  calls([{ name, arguments: args }]);
+const end = (resolution: string, summary: string): Reply => ({
+  text: JSON.stringify({ resolution, summary }),
+});
