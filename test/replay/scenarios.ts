@@ -1,0 +1,239 @@
+/** Runs whose histories are kept: between them they take every branch of the loop. */
+import { z } from 'zod';
+import type { Run } from '../../client/index.ts';
+import { defineAgent, defineApp, defineTool, NotDone, ToolError } from '../../definitions/index.ts';
+import { fault, reply, type Script } from '../../testing/provider/index.ts';
+import { eventually } from '../support/eventually.ts';
+import type { World } from '../support/world.ts';
+
+const read = defineTool({
+  name: 'read',
+  description: 'Reads.',
+  effect: 'read',
+  input: z.object({ id: z.string() }),
+  run: ({ id }) => ({ id }),
+});
+const fails = defineTool({
+  name: 'fails',
+  description: 'Fails, and says why.',
+  effect: 'read',
+  retry: { attempts: 2, firstDelay: '10ms' },
+  input: z.object({}),
+  run: () => {
+    throw new ToolError('broken', { retryable: true });
+  },
+});
+const far = defineTool({
+  name: 'far',
+  description: 'A read on the queue.',
+  effect: 'egress',
+  input: z.object({}),
+  run: () => 'far away',
+});
+const slow = defineTool({
+  name: 'slow',
+  description: 'Longer than a near call may take.',
+  effect: 'read',
+  input: z.object({}),
+  run: () => new Promise((resolve) => setTimeout(() => resolve('slow'), 2_300)),
+});
+const linger = defineTool({
+  name: 'linger',
+  description: 'Ends when it is aborted.',
+  effect: 'egress',
+  timeout: '60 seconds',
+  input: z.object({}),
+  run: (_, { signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('aborted')));
+    }),
+});
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pays.',
+  effect: 'write',
+  repeat: 'keyed',
+  approval: { when: ({ amount }) => amount > 50, deadline: '2 seconds' },
+  input: z.object({ amount: z.number() }),
+  run: ({ amount }) => ({ paid: amount }),
+});
+const wire = defineTool({
+  name: 'wire',
+  description: 'Never knows.',
+  effect: 'write',
+  repeat: 'never',
+  input: z.object({}),
+  run: () => {
+    throw new Error('connection reset');
+  },
+});
+const decline = defineTool({
+  name: 'decline',
+  description: 'Did nothing.',
+  effect: 'write',
+  repeat: 'never',
+  retry: { attempts: 2, firstDelay: '10ms' },
+  input: z.object({}),
+  run: () => {
+    throw new NotDone('declined', { retryable: true });
+  },
+});
+const writer = defineAgent({
+  name: 'writer',
+  instructions: 'Write.',
+  output: z.object({ text: z.string() }),
+});
+
+const all = {
+  instructions: 'Work.',
+  tools: [read, fails, far, slow, linger, pay, wire, decline, writer.asTool()],
+  fallbackModels: ['other-model'],
+};
+const worker = defineAgent({ name: 'worker', ...all });
+const near = defineAgent({ name: 'near-worker', ...all, placement: { models: 'near' } });
+
+export const app = defineApp({ agents: [worker, near, writer] });
+
+export interface Scenario {
+  readonly name: string;
+  readonly agent?: 'worker' | 'near-worker' | 'writer';
+  readonly script: Script;
+  readonly limits?: { readonly steps?: number; readonly costUsd?: number };
+  /** What a human or an operator does meanwhile. */
+  readonly meanwhile?: (run: Run, world: World) => Promise<unknown>;
+}
+
+const request = (run: Run): Promise<string> =>
+  eventually(async () => (await run.requests()).find((open) => open.state === 'open')?.position);
+
+const asking = [reply.tools({ pay: { amount: 80 }, read: { id: 'a' } }), reply.text('done')];
+const endless: Script = () => ({ text: 'never', thinkMs: 30_000 });
+
+const inFlight = (run: Run, world: World, position: string): Promise<unknown> =>
+  eventually(async () => {
+    const rows = await world.database.query({
+      text: `select from belayer.call c join belayer.run r on r.no = c.run_no
+        where r.id = '${run.id}' and c.position = '${position}'`,
+    });
+    return rows.length > 0;
+  });
+
+export const scenarios: readonly Scenario[] = [
+  { name: 'answer', script: [reply.text('42')] },
+  {
+    name: 'parallel-tools',
+    script: [
+      reply.tools({ read: { id: 'a' }, far: {}, fails: {}, pay: { amount: 1 } }),
+      reply.tools({ read: { id: 'b' }, decline: {} }),
+      reply.text('done'),
+    ],
+  },
+  {
+    name: 'near-models',
+    agent: 'near-worker',
+    script: [reply.tools({ read: { id: 'a' }, pay: { amount: 1 } }), reply.text('done')],
+  },
+  { name: 'bad-calls', script: [reply.tools({ read: '{', nothing: {} }), reply.text('done')] },
+  { name: 'moved-to-the-queue', script: [reply.tools({ slow: {} }), reply.text('done')] },
+  {
+    name: 'approved',
+    script: asking,
+    meanwhile: async (run) => run.approve(await request(run), { by: 'ann' }),
+  },
+  {
+    name: 'denied',
+    script: asking,
+    meanwhile: async (run) => run.deny(await request(run), { by: 'ann', reason: 'no' }),
+  },
+  { name: 'expired', script: asking },
+  {
+    name: 'unknown-outcome-denied',
+    script: [reply.tools({ wire: {} }), reply.text('done')],
+    meanwhile: async (run) => run.deny(await request(run)),
+  },
+  {
+    name: 'unknown-outcome-run-again',
+    script: [reply.tools({ wire: {} }), reply.text('done')],
+    meanwhile: async (run) => {
+      const first = await request(run);
+      await run.approve(first);
+      const second = await eventually(async () =>
+        (await run.requests()).find((open) => open.state === 'open' && open.position !== first),
+      );
+      await run.deny(second.position);
+    },
+  },
+  {
+    name: 'sub-agent',
+    script: [
+      reply.tools({ writer: { input: 'x' } }),
+      reply.json({ text: 'y' }),
+      reply.text('done'),
+    ],
+  },
+  { name: 'repaired', agent: 'writer', script: [reply.text('no json'), reply.json({ text: 'y' })] },
+  { name: 'never-fits', agent: 'writer', script: () => reply.text('no json') },
+  {
+    name: 'provider-faults',
+    script: [fault.rateLimited({ retryAfterMs: 5 }), fault.cutStream(), reply.text('done')],
+  },
+  { name: 'rejected', script: [fault.badKey()] },
+  {
+    name: 'fallback-model',
+    script: (asked) =>
+      asked.model === 'other-model' ? reply.text('done') : fault.rateLimited({ retryAfterMs: 1 }),
+  },
+  { name: 'step-limit', script: () => reply.tools({ read: { id: 'a' } }), limits: { steps: 2 } },
+  {
+    name: 'cost-limit',
+    script: () => reply.tools({ read: { id: 'a' } }),
+    limits: { costUsd: 0.02 },
+  },
+  {
+    name: 'halted-in-a-model-call',
+    script: endless,
+    meanwhile: async (run, world) => {
+      await inFlight(run, world, '1');
+      await run.halt('stop');
+    },
+  },
+  {
+    name: 'halted-in-a-tool-call',
+    script: [reply.tools({ linger: {}, pay: { amount: 2 } })],
+    meanwhile: async (run, world) => {
+      await inFlight(run, world, '1.2');
+      await run.halt('stop');
+    },
+  },
+  {
+    name: 'halted-while-a-human-is-awaited',
+    script: asking,
+    meanwhile: async (run) => {
+      await request(run);
+      await run.halt('stop');
+    },
+  },
+  {
+    name: 'halted-by-signal',
+    script: endless,
+    meanwhile: async (run, world) => {
+      await inFlight(run, world, '1');
+      await world.temporal.workflow.getHandle(run.id).signal('halt', { reason: 'raw', by: 'x' });
+    },
+  },
+  {
+    name: 'cancelled',
+    script: endless,
+    meanwhile: async (run, world) => {
+      await inFlight(run, world, '1');
+      await world.temporal.workflow.getHandle(run.id).cancel();
+    },
+  },
+  {
+    name: 'continued-as-new',
+    script: (asked) => {
+      const step = Math.floor(asked.messages.length / 2);
+      return step > 30 ? reply.text('done') : reply.tools({ read: { id: `${step}` } });
+    },
+  },
+];
