@@ -70,6 +70,8 @@ async function attemptModelCall(
   input: CallModelInput,
 ): Promise<CallModelOutput> {
   const definition = await deps.definitionOf(input.definition);
+  // A worker without the agent's code could not judge the reply: it must not pay for one.
+  findAgent(deps, definition);
   const price = deps.priceOf(input.model);
   if (price === undefined)
     throw ApplicationFailure.create({
@@ -145,7 +147,7 @@ async function open(
       promptTokensMax,
       outputTokensMax: outputTokens,
     });
-    const opened = await deps.ledger.openModelCall({
+    const claim = {
       run: call.run,
       position: input.position,
       token: call.token,
@@ -158,6 +160,12 @@ async function open(
       reserveTokens: reservedTokens,
       sendMs: input.timeoutMs,
       ...(wantFrom === undefined ? {} : { wantFrom }),
+    };
+    // Held here, a database that restarts costs no attempt and is noticed within seconds. The same
+    // token asks again, so a claim whose commit was not heard of is found, not given up.
+    const opened = await untilStored(() => deps.ledger.openModelCall(claim), {
+      deadlineMs: input.near === true ? 0 : Date.now() + limits.storageHoldMsMax / 2,
+      signal: call.cancelled,
     });
     return { opened, reservedMicroUsd, reservedTokens };
   };
@@ -310,6 +318,7 @@ async function closeReplied(
       }),
     { deadlineMs: attempt.deadlineMs },
   );
+  if (closed.verdict === 'conflict') return { kind: 'conflict' };
   if (closed.verdict === 'late') {
     if (closed.answer !== null) return closed.answer;
     throw overtaken(input.position);

@@ -1,4 +1,5 @@
 /** From a provider's reply to the run's next decisions: calls, an output, or what does not fit. */
+import type { z } from 'zod';
 import type { ProposedCall } from '../contracts/agent-run.ts';
 import { toolErrorCode } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
@@ -43,13 +44,43 @@ async function structured(agent: AnyAgent, text: string): Promise<Judgement> {
         'Your reply is not valid JSON. Reply with one JSON value that fits the output schema, and nothing else.',
     };
   }
-  const parsed = await agent.output?.safeParseAsync(value);
-  if (parsed?.success !== true)
+  const misfit = (problem: string): Judgement => ({
+    kind: 'misfit',
+    problem: `Your reply does not fit the output schema: ${problem} Reply with one JSON value that fits it, and nothing else.`,
+  });
+  const parsed =
+    agent.output === undefined ? undefined : await safeParse<unknown>(agent.output, value);
+  if (parsed?.success !== true) return misfit(parsed?.problem ?? '');
+  try {
+    return { kind: 'final', text: canonicalJson(parsed.data ?? null) };
+  } catch (error) {
+    return misfit((error as Error).message);
+  }
+}
+
+/** A schema's own function may throw on what a model wrote: that is a misfit too, not our fault. */
+async function safeParse<Value>(
+  schema: z.ZodType<Value>,
+  value: unknown,
+): Promise<
+  | { readonly success: true; readonly data: Value }
+  | { readonly success: false; readonly problem: string }
+> {
+  try {
+    const parsed = await schema.safeParseAsync(value);
+    return parsed.success
+      ? { success: true, data: parsed.data }
+      : { success: false, problem: describeIssues(parsed.error) };
+  } catch (error) {
     return {
-      kind: 'misfit',
-      problem: `Your reply does not fit the output schema: ${describeIssues(parsed?.error)} Reply with one JSON value that fits it, and nothing else.`,
+      success: false,
+      problem:
+        `a check of the schema failed: ${error instanceof Error ? error.message : String(error)}`.slice(
+          0,
+          limits.toolErrorCharsMax,
+        ),
     };
-  return { kind: 'final', text: canonicalJson(parsed.data ?? null) };
+  }
 }
 
 /** Models that were not asked to write JSON only, but do, like to fence it. */
@@ -93,19 +124,20 @@ async function proposed(
       `The arguments exceed ${limits.argumentsBytesMax} bytes.`,
     );
   let value: unknown;
+  // What the model wrote, not what the schema made of it: that is what a human approves.
+  let text: string;
   try {
     value = JSON.parse(call.argumentsText === '' ? '{}' : call.argumentsText);
+    text = canonicalJson(value);
   } catch {
-    return refuse(toolErrorCode.badArguments, 'The arguments are not valid JSON.');
-  }
-  const parsed = await tool.input.safeParseAsync(value);
-  if (!parsed.success)
     return refuse(
       toolErrorCode.badArguments,
-      `The arguments do not fit: ${describeIssues(parsed.error)}`,
+      'The arguments are not valid JSON, or nested too deeply.',
     );
-  // What the model wrote, not what the schema made of it: that is what a human approves.
-  const text = canonicalJson(value);
+  }
+  const parsed = await safeParse(tool.input, value);
+  if (!parsed.success)
+    return refuse(toolErrorCode.badArguments, `The arguments do not fit: ${parsed.problem}`);
   return {
     ...base,
     argumentsHash: sha256(text),

@@ -16,5 +16,8 @@ export interface Parts {
 export const isUnreachable = (error: unknown): boolean =>
   isGrpcServiceError(error) && unreachableCodes.has(Number(error.code));
 
-/** gRPC: DEADLINE_EXCEEDED 4, RESOURCE_EXHAUSTED 8, UNAVAILABLE 14. */
-const unreachableCodes = new Set([4, 8, 14]);
+/**
+ * gRPC: CANCELLED 1 and INTERNAL 13 when a connection breaks in the middle of a call,
+ * DEADLINE_EXCEEDED 4, RESOURCE_EXHAUSTED 8, ABORTED 10, UNAVAILABLE 14.
+ */
+const unreachableCodes = new Set([1, 4, 8, 10, 13, 14]);

@@ -49,6 +49,8 @@ export const limits = {
   /** Silence after which an attempt is given up, the wait for the first byte included: reasoning models think long before it. */
   modelStreamIdleMs: 45_000,
   modelAttemptsMax: 6,
+  /** Where no other model is left to go to: about three minutes of a provider that is down. */
+  modelAttemptsLastMax: 12,
   modelRetryFirstDelayMs: 500,
   modelRetryFactor: 2,
   modelRetryMaxDelayMs: 30_000,
@@ -110,6 +112,11 @@ export const limits = {
   sweepOlderThanMs: 4_000,
   sweepRowsMax: 100,
   workerDrainMsMax: 30_000,
+  /**
+   * How long a task waits for the worker that has its run in memory. Tasks of a worker that was
+   * killed wait as long before another gets them, so Temporal's own 10 s are too many here.
+   */
+  stickyTaskMsMax: 4_000,
 
   // --- history ---------------------------------------------------------------------------------
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */

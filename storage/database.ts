@@ -46,6 +46,8 @@ export function openDatabase(settings: DatabaseSettings): Database {
     idleTimeoutMillis: 30_000,
     application_name: settings.applicationName ?? 'belayer',
     keepAlive: true,
+    // A server that is frozen, or behind a network that swallows packets, must not hold a call for ever.
+    query_timeout: limits.databaseStatementMsMax,
     types,
   };
   const pool = new pg.Pool(config);
@@ -67,15 +69,17 @@ export function openDatabase(settings: DatabaseSettings): Database {
 }
 
 /** PostgreSQL codes that say "not now": the server ends, starts, is full, or lost the connection. */
-const passingCodes = new Set(['57P01', '57P02', '57P03', '53300', '53400', '08000', '08003', '08006', '08001', '08004', '40001', '40P01', '55P03', '57014']); // prettier-ignore
-const passingSystemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'ENOENT', 'EAI_AGAIN']); // prettier-ignore
+const passingCodes = new Set(['40001', '40P01', '55P03', '57014', '25006']);
+/** Connection exceptions, insufficient resources, operator intervention, system errors: whole classes. */
+const passingClasses = /^(08|53|57P|58)/;
+const passingSystemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'ENOENT', 'EAI_AGAIN', 'EMFILE']); // prettier-ignore
 
 /** A fault that a later try may not meet becomes `StorageUnavailable`; any other stays as it is. */
 function toStorageError(error: unknown): unknown {
   const code = (error as { code?: unknown }).code;
   const passing =
     typeof code === 'string'
-      ? passingCodes.has(code) || passingSystemCodes.has(code)
+      ? passingCodes.has(code) || passingClasses.test(code) || passingSystemCodes.has(code)
       : // `pg` raises plain errors, without a code, when a connection ends or cannot be made in time.
         error instanceof Error && !(error instanceof TypeError) && error.constructor === Error;
   return passing

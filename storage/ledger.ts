@@ -135,9 +135,10 @@ export interface CloseCall {
 
 export interface Ledger {
   openModelCall(call: OpenModelCall): Promise<OpenedModelCall>;
-  closeModelCall(
-    call: CloseModelCall,
-  ): Promise<{ readonly verdict: 'closed' | 'late'; readonly answer: CallModelOutput | null }>;
+  closeModelCall(call: CloseModelCall): Promise<{
+    readonly verdict: 'closed' | 'late' | 'conflict';
+    readonly answer: CallModelOutput | null;
+  }>;
   recordRead(call: RecordRead): Promise<{
     readonly verdict: 'recorded' | 'finished' | 'conflict';
     readonly answer: RunToolOutput | null;

@@ -87,13 +87,14 @@ export function takeUnstarted(database: Database): Promise<readonly RunToStart[]
   );
 }
 
-export async function runToStart(database: Database, run: string): Promise<RunToStart | undefined> {
-  const [row] = await database.query<RunToStart>(
+/** Lets the next sweep take runs again that this one could not start. */
+export async function putBack(database: Database, runs: readonly string[]): Promise<void> {
+  await database.query(
     {
-      text: `select ${startColumns} from belayer.run r
-        join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0 where r.id = $1`,
+      name: 'put_back',
+      text: `update belayer.pulse p set swept_at = null from belayer.run r
+        where r.id = any($1::text[]) and p.run_no = r.no and p.state = 'starting'`,
     },
-    [run],
+    [runs],
   );
-  return row;
 }

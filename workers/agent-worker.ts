@@ -104,6 +104,7 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
       maxConcurrentLocalActivityExecutions: workerSettings.callsAtOnce,
       // A near call holds its workflow task, so there are as many of these.
       maxConcurrentWorkflowTaskExecutions: workerSettings.callsAtOnce,
+      stickyQueueScheduleToStartTimeout: limits.stickyTaskMsMax,
       shutdownGraceTime: limits.workerDrainMsMax,
       shutdownForceTime: limits.workerDrainMsMax + limits.settlingMs,
     });

@@ -1,11 +1,11 @@
 import type { Log } from '../activities/dependencies.ts';
-import type { Parts } from '../client/parts.ts';
+import { isUnreachable, type Parts } from '../client/parts.ts';
 import { startWorkflow } from '../client/start-workflow.ts';
-import { invariant } from '../contracts/failures.ts';
+import { BelayerError, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { toRunInput } from '../rules/to-run-input.ts';
 import { storedDefinition } from '../storage/definitions.ts';
-import { type RunToStart, takeUnstarted } from '../storage/runs.ts';
+import { putBack, type RunToStart, takeUnstarted } from '../storage/runs.ts';
 
 /**
  * Starts the workflows of runs that are on record and have none: whoever started them died in
@@ -14,7 +14,26 @@ import { type RunToStart, takeUnstarted } from '../storage/runs.ts';
 export function startSweep(parts: Parts, log: Log): () => Promise<void> {
   let sweeping: Promise<void> | undefined;
   const sweep = async (): Promise<void> => {
-    for (const row of await takeUnstarted(parts.database)) await startRow(parts, row);
+    const rows = await takeUnstarted(parts.database);
+    for (const [index, row] of rows.entries()) {
+      try {
+        await startRow(parts, row);
+      } catch (error) {
+        if (error instanceof BelayerError && isUnreachable(error.cause)) {
+          // Nothing is wrong with the rows: the next sweep takes them again.
+          await putBack(
+            parts.database,
+            rows.slice(index).map(({ id }) => id),
+          );
+          throw error;
+        }
+        // One row that cannot be started must not keep those behind it.
+        log.error('a run on record could not be started', {
+          run: row.id,
+          error: (error as Error).message,
+        });
+      }
+    }
   };
   const timer = setInterval(() => {
     sweeping ??= sweep()

@@ -25,18 +25,18 @@ export const bookkeeping = proxyLocalActivities<Activities>({
   },
 });
 
-const modelRetry = {
-  initialInterval: limits.modelRetryFirstDelayMs,
-  backoffCoefficient: limits.modelRetryFactor,
-  maximumInterval: limits.modelRetryMaxDelayMs,
-  maximumAttempts: limits.modelAttemptsMax,
-};
-
 export function modelCall(
   placement: Placement,
   timeoutMs: number,
-  summary: string,
+  how: { readonly summary: string; readonly isLastModel: boolean },
 ): Proxies['callModel'] {
+  const modelRetry = {
+    initialInterval: limits.modelRetryFirstDelayMs,
+    backoffCoefficient: limits.modelRetryFactor,
+    maximumInterval: limits.modelRetryMaxDelayMs,
+    // Where there is another model, waiting longer for this one helps nobody.
+    maximumAttempts: how.isLastModel ? limits.modelAttemptsLastMax : limits.modelAttemptsMax,
+  };
   if (placement === 'near')
     return proxyLocalActivities<Activities>({
       startToCloseTimeout: timeoutMs + limits.settlingMs,
@@ -48,7 +48,7 @@ export function modelCall(
     heartbeatTimeout: limits.heartbeatMsMax,
     retry: modelRetry,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-    summary,
+    summary: how.summary,
   }).callModel;
 }
 
@@ -60,8 +60,10 @@ export function toolCall(
     initialInterval: Math.max(1, policy.retry.firstDelayMs),
     backoffCoefficient: policy.retry.factor,
     maximumInterval: Math.max(1, policy.retry.maxDelayMs, policy.retry.firstDelayMs),
-    // The tool's own attempts are counted by the activity; waits for an earlier attempt come on top.
-    maximumAttempts: policy.retry.attempts + limits.overtakenAttemptsMax,
+    // The tool's own attempts are counted by the activity; waits for an earlier attempt come on top,
+    // and where it must be asked what became of an attempt there is one before each.
+    maximumAttempts:
+      (policy.repeat === 'never' ? 2 : 1) * policy.retry.attempts + limits.overtakenAttemptsMax,
   };
   if (call.near)
     return proxyLocalActivities<Activities>({

@@ -1,5 +1,6 @@
 /** A model call, a tool call or a child run in flight: started, awaited, and landed in the state. */
 import {
+  CancellationScope,
   ChildWorkflowCancellationType,
   executeChild,
   isCancellation,
@@ -23,16 +24,22 @@ import {
 } from '../rules/run-state.ts';
 import { bookkeeping, modelCall, toolCall } from './activity-proxies.ts';
 import type { AgentRun } from './agent-run.ts';
-import { type Failed, isWaitable, readFailure, waitForTheWorld } from './persist.ts';
+import { type Failed, isSilence, isWaitable, readFailure, waitForTheWorld } from './persist.ts';
 
 type Landed<Value> =
   | { readonly kind: 'landed'; readonly value: Value }
   | { readonly kind: 'failed'; readonly failed: Failed }
   | { readonly kind: 'aborted' };
 
-/** Calls until there is an answer of any kind; waits while the world cannot serve the call at all. */
+/**
+ * Calls until there is an answer of any kind; waits while the world cannot serve the call at all.
+ *
+ * `silence: 'again'` is for calls that are free of harm when repeated: the position memoises, each
+ * model attempt is charged, so the ceiling ends it. A tool that gave no answer is for the rules.
+ */
 async function landing<Value>(
   run: AgentRun,
+  silence: 'again' | 'fails',
   call: (time: number) => Promise<Value>,
 ): Promise<Landed<Value>> {
   for (let time = 1; ; time += 1) {
@@ -41,7 +48,8 @@ async function landing<Value>(
     } catch (error) {
       if (isCancellation(error)) return { kind: 'aborted' };
       const failed = readFailure(error);
-      if (!isWaitable(failed)) return { kind: 'failed', failed };
+      if (!isWaitable(failed) && !(silence === 'again' && isSilence(failed)))
+        return { kind: 'failed', failed };
       try {
         if (!(await waitForTheWorld(run, time, failed))) return { kind: 'aborted' };
       } catch (ended) {
@@ -63,8 +71,11 @@ export async function flyModelCall(
   const { input, state } = run;
   const near = input.modelPlacement === 'near';
   const { position, model, entries } = step;
-  const callModel = modelCall(input.modelPlacement, input.modelTimeoutMs, `${position} ${model}`);
-  const landed = await landing<CallModelOutput>(run, () =>
+  const callModel = modelCall(input.modelPlacement, input.modelTimeoutMs, {
+    summary: `${position} ${model}`,
+    isLastModel: state.modelIndex + 1 >= input.models.length,
+  });
+  const landed = await landing<CallModelOutput>(run, 'again', () =>
     callModel({
       position,
       definition: input.definition,
@@ -89,7 +100,7 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
   const call = callAt(run.state, position);
   if (call.policy.agent !== undefined) return flyChild(run, call, call.policy.agent);
   const { policy, proposed } = call;
-  const landed = await landing<RunToolOutput>(run, (time) => {
+  const landed = await landing<RunToolOutput>(run, 'fails', (time) => {
     // Another worker may have what this one lacks: the second time, the queue finds it.
     const near = policy.placement === 'near' && call.moved !== true && time === 1;
     const timeoutMs =
@@ -138,7 +149,7 @@ function landTool(run: AgentRun, position: Position, landed: Landed<RunToolOutpu
 
 async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<void> {
   const { position, proposed } = call;
-  const opened = await landing(run, () =>
+  const opened = await landing(run, 'again', () =>
     bookkeeping.openChild({
       position,
       agent,
@@ -164,6 +175,7 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
     case 'opened':
       break;
   }
+  let halted = false;
   try {
     await executeChild(workflowType, {
       workflowId: child.run,
@@ -174,16 +186,20 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
     });
   } catch (error) {
     // However it ended, its own books say it; what they say is the result.
-    if (isCancellation(error)) return run.change((now) => afterAborted(now, position));
+    halted = isCancellation(error);
   }
-  const closed = await landing(run, () =>
-    bookkeeping.closeChild({
-      position,
-      id: proposed.id,
-      run: child.run,
-      argumentsHash: proposed.argumentsHash,
-      tool: proposed.tool,
-    }),
-  );
-  landTool(run, position, closed);
+  // What a halted child spent is its parent's too.
+  await CancellationScope.nonCancellable(async () => {
+    const closed = await landing(run, 'again', () =>
+      bookkeeping.closeChild({
+        position,
+        id: proposed.id,
+        run: child.run,
+        argumentsHash: proposed.argumentsHash,
+        tool: proposed.tool,
+      }),
+    );
+    if (halted) run.change((now) => afterAborted(now, position));
+    else landTool(run, position, closed);
+  });
 }

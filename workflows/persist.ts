@@ -33,6 +33,9 @@ export function readFailure(error: unknown): Failed {
 
 export const isWaitable = (failed: Failed): boolean => waitable.has(failed.type);
 
+/** No answer came at all: the worker died, or a server did. What may be asked again is. */
+export const isSilence = (failed: Failed): boolean => failed.type === 'TimeoutFailure';
+
 /** How long to wait before the `time`-th look whether the world has changed. */
 export const worldDelayMs = (time: number): number =>
   Math.min(limits.waitAgainMsMin * 2 ** (time - 1), limits.waitAgainMsMax);
@@ -56,7 +59,7 @@ export async function persist<Value>(run: AgentRun, write: () => Promise<Value>)
       return await write();
     } catch (error) {
       const failed = readFailure(error);
-      if (!isWaitable(failed))
+      if (!isWaitable(failed) && !isSilence(failed))
         throw new Error(`Bookkeeping failed: ${failed.type}: ${failed.message}`, { cause: error });
       run.waitsFor(failed);
       await sleep(worldDelayMs(time));

@@ -28,15 +28,18 @@ begin
   if a.watched then perform pg_notify('belayer_run_' || p_run_no, ''); end if;
 end $$;
 
--- The reason of the first stop flag that applies, or null.
+-- The reason of the first stop flag that applies, or null. A run that has ended is stopped for good: an
+-- activity that outlived it claims nothing.
 create function belayer.stopped_by(p_run text, p_agent text, p_customer text) returns text
 language sql stable as $$
-  select reason from belayer.stop_flag
-  where (scope = 'run' and (subject = p_run or starts_with(p_run, subject || '/')))
-     or (scope = 'agent' and subject = p_agent)
-     or (scope = 'customer' and subject = p_customer)
-     or scope = 'installation'
-  limit 1
+  select coalesce(
+    (select reason from belayer.stop_flag
+     where (scope = 'run' and (subject = p_run or starts_with(p_run, subject || '/')))
+        or (scope = 'agent' and subject = p_agent)
+        or (scope = 'customer' and subject = p_customer)
+        or scope = 'installation'
+     limit 1),
+    (select 'The run has ended.' from belayer.run where id = p_run and ended_at is not null))
 $$;
 
 create function belayer.raise_flag(p_scope text, p_subject text, p_reason text, p_by text) returns boolean
@@ -91,10 +94,13 @@ begin
   verdict := 'started';
 end $$;
 
--- Gives up the claim of an attempt that never came back: it stays charged in full.
+-- Gives up the claim of an attempt that never came back: it stays charged in full. The claim ends with it,
+-- or whoever is refused after this (by budget, by conflict) would let the next one settle it again.
 create function belayer.give_up(c belayer.call, p_outcome text) returns void
 language plpgsql as $$
 begin
+  update belayer.call k set state = case c.kind when 'model' then 'open' else k.state end, reserved_micro_usd = 0, reserved_tokens = 0
+  where k.run_no = c.run_no and k.position = c.position;
   insert into belayer.attempt (run_no, position, number, kind, name, worker, started_at, outcome, cost_micro_usd, reserved_micro_usd)
   values (c.run_no, c.position, c.attempt, c.kind, c.name, c.worker, c.claimed_at, p_outcome, c.reserved_micro_usd, c.reserved_micro_usd)
   on conflict do nothing;
@@ -139,15 +145,25 @@ begin
   run_no := r.no;
   update belayer.pulse p set state = 'running' where p.run_no = r.no
   returning coalesce(p.watched_until > now_, false) into watched;
-  detail := belayer.stopped_by(p_run, r.agent, r.customer);
-  if detail is not null then verdict := 'halted'; return; end if;
-
   select * into c from belayer.call k where k.run_no = r.no and k.position = p_position;
   if found then
     if c.request_hash <> p_request_hash then verdict := 'conflict'; return; end if;
     if c.state = 'done' then verdict := 'finished'; answer := c.answer; return; end if;
-    if c.state = 'claimed' and c.worker = p_worker then verdict := 'claimed'; attempt := c.attempt; return; end if;
-    if c.state = 'claimed' then perform belayer.give_up(c, 'lost'); end if;
+  end if;
+  detail := belayer.stopped_by(p_run, r.agent, r.customer);
+  if detail is not null then verdict := 'halted'; return; end if;
+  if c.state = 'claimed' and c.worker = p_worker then
+    verdict := 'claimed'; attempt := c.attempt;
+    if p_want_from is not null then
+      select array_agg(f.body order by f.seq) into fragments
+      from belayer.chain_fragments(r.no, p_chain, p_want_from, p_from + n) f;
+    end if;
+    return;
+  end if;
+  if c.state = 'claimed' then perform belayer.give_up(c, 'lost'); end if;
+  -- The place of the reply is taken: a reset went another way. Nothing is paid for what could not be kept.
+  if exists (select from belayer.entry e where e.run_no = r.no and e.chain = p_chain and e.seq = p_from + n) then
+    verdict := 'conflict'; return;
   end if;
 
   if n > 0 then
@@ -201,7 +217,7 @@ create function belayer.close_model_call(
   p_cost bigint, p_tokens bigint, p_journal jsonb, p_event jsonb,
   out verdict text, out answer jsonb)
 language plpgsql as $$
-declare c belayer.call; a record; j record;
+declare c belayer.call; a record; j record; taken boolean;
 begin
   select * into a from belayer.advance(p_run_no, 1);
   select * into c from belayer.call k where k.run_no = p_run_no and k.position = p_position;
@@ -224,7 +240,10 @@ begin
   update belayer.budget set reserved_micro_usd = reserved_micro_usd - c.reserved_micro_usd, spent_micro_usd = spent_micro_usd + p_cost,
     reserved_tokens = reserved_tokens - c.reserved_tokens, spent_tokens = spent_tokens + p_tokens
   where scope = 'run' and subject = p_run_no::text and starts_at is null;
-  if p_answer is null then
+  -- Another position's reply came to this place of the chain first: this one is journalled, and no more.
+  taken := p_answer is not null and exists (
+    select from belayer.entry e where e.run_no = p_run_no and e.chain = p_chain and e.seq = p_seq);
+  if p_answer is null or taken then
     update belayer.call set state = 'open', reserved_micro_usd = 0, reserved_tokens = 0
     where run_no = p_run_no and position = p_position;
   else
@@ -236,7 +255,7 @@ begin
   insert into belayer.event (run_no, number, kind, position, body)
   values (p_run_no, a.number, case when p_answer is null then 'model.failed' else 'model.replied' end, p_position, p_event);
   if a.watched then perform pg_notify('belayer_run_' || p_run_no, ''); end if;
-  verdict := 'closed';
+  verdict := case when taken then 'conflict' else 'closed' end;
 end $$;
 
 -- A tool call that needs no claim, in one statement, after it ran. The first recorded result wins.
@@ -256,6 +275,11 @@ begin
     update belayer.pulse set events = events - 1 where run_no = v_no;
     if c.request_hash <> p_request_hash then verdict := 'conflict'; return; end if;
     verdict := 'finished'; answer := c.answer; fragment := c.fragment; attempt := c.attempt; return;
+  end if;
+  if c.worker = p_worker then
+    -- Asked again after a commit whose answer was lost.
+    update belayer.pulse set events = events - 1 where run_no = v_no;
+    verdict := 'recorded'; attempt := c.attempt; return;
   end if;
   attempt := coalesce(c.attempt, 0) + 1;
   insert into belayer.attempt (run_no, position, number, kind, name, worker, started_at, outcome, code, detail, retryable, latency_ms, cost_micro_usd)
@@ -327,6 +351,11 @@ begin
       verdict := 'unknown'; attempt := c.attempt; detail := 'Attempt ' || c.attempt || ' began at ' || to_char(c.claimed_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') || ' on ' || c.worker || ' and its outcome is not known.';
       return;
     end if;
+    if detail is not null and approved then
+      -- Halted, and it is known that nothing happened: there is nothing to ask.
+      update belayer.call k set state = 'open', worker = p_worker where k.run_no = r.no and k.position = p_position;
+      verdict := 'halted'; return;
+    end if;
     if detail is not null then
       -- Halted: it is not sent again, and what became of it is for a human.
       update belayer.call k set state = 'unknown', worker = p_worker where k.run_no = r.no and k.position = p_position;
@@ -352,7 +381,7 @@ declare c belayer.call; a record;
 begin
   select * into a from belayer.advance(p_run_no, 1);
   select * into c from belayer.call k where k.run_no = p_run_no and k.position = p_position;
-  if c.attempt <> p_attempt or c.worker <> p_worker or c.state not in ('claimed', 'unknown') then
+  if c.attempt <> p_attempt or c.worker <> p_worker or c.state = p_state or c.state not in ('claimed', 'unknown') then
     update belayer.pulse set events = events - 1 where run_no = p_run_no;
     if c.attempt = p_attempt and c.worker = p_worker and c.state = p_state then verdict := 'closed'; answer := c.answer; return; end if;
     update belayer.attempt t set outcome = 'late', detail = p_outcome
@@ -438,14 +467,33 @@ end $$;
 -- Ends a run: once; the same end again changes nothing.
 create function belayer.close_run(p_run text, p_outcome jsonb, p_output_at text, p_steps int) returns void
 language plpgsql as $$
-declare r record; b record; event jsonb;
+declare r record; b record; event jsonb; c belayer.call; spent record;
 begin
+  -- Locked first, as by everyone: a claim that waits for it then sees that the run has ended.
+  perform from belayer.pulse p where p.run_no = (select no from belayer.run where id = p_run) for update;
   update belayer.run set ended_at = clock_timestamp(), outcome = p_outcome, output_at = p_output_at, steps = p_steps
   where id = p_run and ended_at is null returning no into r;
   if not found then return; end if;
   update belayer.request set state = 'withdrawn', closed_at = clock_timestamp(), closed_by = 'belayer', closed_via = 'run'
   where run_no = r.no and state = 'open';
   delete from belayer.stop_flag where scope = 'run' and subject = p_run;
+  -- What dead workers left under way is settled, or its reservation would stay for ever.
+  for c in select * from belayer.call k where k.run_no = r.no and k.state = 'claimed' and k.reserved_micro_usd > 0 loop
+    if c.kind = 'child' then
+      select coalesce(sum(g.spent_micro_usd), 0)::bigint as micro_usd, coalesce(sum(g.spent_tokens), 0)::bigint as tokens into spent
+      from belayer.run child join belayer.budget g on g.scope = 'run' and g.subject = child.no::text and g.starts_at is null
+      where child.id = p_run || '/' || c.position;
+      update belayer.budget g set reserved_micro_usd = g.reserved_micro_usd - c.reserved_micro_usd, spent_micro_usd = g.spent_micro_usd + spent.micro_usd,
+        reserved_tokens = g.reserved_tokens - c.reserved_tokens, spent_tokens = g.spent_tokens + spent.tokens
+      where g.scope = 'run' and g.subject = r.no::text and g.starts_at is null;
+      insert into belayer.attempt (run_no, position, number, kind, name, worker, started_at, outcome, cost_micro_usd, reserved_micro_usd)
+      values (r.no, c.position, c.attempt, 'child', c.name, c.worker, c.claimed_at, 'lost', spent.micro_usd, c.reserved_micro_usd)
+      on conflict do nothing;
+      update belayer.call k set state = 'open', reserved_micro_usd = 0, reserved_tokens = 0 where k.run_no = r.no and k.position = c.position;
+    else
+      perform belayer.give_up(c, 'lost');
+    end if;
+  end loop;
   select * into b from belayer.budget where scope = 'run' and subject = r.no::text and starts_at is null;
   event := jsonb_strip_nulls(jsonb_build_object('outcome', p_outcome->>'kind', 'because', p_outcome->>'because',
     'detail', coalesce(p_outcome->>'detail', p_outcome->'failure'->>'message'),
