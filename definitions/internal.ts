@@ -2,9 +2,6 @@
 export { childInputOf } from './agent-as-tool.ts';
 export { toMicroUsd } from './agent-limits.ts';
 export { asApp } from './as-app.ts';
-export { isAgent } from './define-agent.ts';
-export { isApp } from './define-app.ts';
-export { isTool } from './define-tool.ts';
 export { readDuration, toMilliseconds } from './duration.ts';
 export { freezeAgent, type Surroundings } from './freeze.ts';
 export { isNotDone, isToolError } from './tool-errors.ts';

@@ -38,7 +38,7 @@ import {
 import * as change from '../rules/run-state.ts';
 import { toRunInput } from '../rules/to-run-input.ts';
 import { sha256 } from '../storage/hash.ts';
-import type { ChatMessage, ChatRequest } from './provider/chat-request.ts';
+import type { ChatRequest } from './provider/chat-request.ts';
 import type { Script } from './provider/provider-server.ts';
 import type { Fault, Reply } from './provider/script.ts';
 

@@ -230,7 +230,12 @@ function act(from: RunState, nowMs: number, onStart: (position: string) => void)
       case 'abort-in-flight':
         state = change.afterAbort(state);
         break;
-      default:
+      case 'call-model':
+      case 'continue-as-new':
+      case 'end':
+      case 'raise-flag':
+      case 'stop':
+      case 'wait':
         return state;
     }
   }

@@ -17,14 +17,15 @@ test('every failure type has its paragraph, and every paragraph its type', () =>
   const documented = [...read('docs/failures.md').matchAll(/^\*\*(\w+)\*\* - /gm)].map(
     ([, name]) => name,
   );
-  expect(documented.toSorted()).toEqual(Object.values(failureType).toSorted());
+  expect(new Set(documented)).toEqual(new Set(Object.values(failureType)));
+  expect(documented).toHaveLength(Object.values(failureType).length);
 });
 
 test('every tool error code is documented', () => {
   const documented = [...read('docs/failures.md').matchAll(/^\| `(\w+)` \| /gm)].map(
     ([, code]) => code,
   );
-  expect(documented.toSorted()).toEqual(Object.values(toolErrorCode).toSorted());
+  expect(new Set(documented)).toEqual(new Set(Object.values(toolErrorCode)));
 });
 
 test('every limit says its unit', () => {
