@@ -35,14 +35,12 @@ export const failureType = {
 
   // A human decides.
   positionConflict: 'PositionConflict',
-  ceilingBreached: 'CeilingBreached',
 
   // Nobody: a later attempt or a stop overtook this one.
   attemptOvertaken: 'AttemptOvertaken',
   runHalted: 'RunHalted',
   runStopped: 'RunStopped',
   runFailed: 'RunFailed',
-  budgetSpent: 'BudgetSpent',
 } as const;
 
 export type FailureType = (typeof failureType)[keyof typeof failureType];

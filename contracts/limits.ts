@@ -35,8 +35,6 @@ export const limits = {
   keyCharsMax: 256,
   /** How long a start key stays taken. */
   keyKeptDays: 30,
-  /** Text in a raw signal; longer is recorded as refused. */
-  signalTextBytesMax: 2 * 1024,
   decidedByCharsMax: 256,
   reasonCharsMax: 500,
 
@@ -62,7 +60,6 @@ export const limits = {
   /** Times that a model is told its output does not fit, in one step. */
   repairsMax: 2,
   toolCallsPerReplyMax: 64,
-  replyBytesMax: 4 * 1024 * 1024,
 
   // --- tools -----------------------------------------------------------------------------------
   nearToolMsMax: 2_000,
@@ -90,8 +87,6 @@ export const limits = {
   // --- humans ----------------------------------------------------------------------------------
   approvalDeadlineMsDefault: 24 * 60 * 60 * 1000,
   approvalDeadlineMsMax: 365 * 24 * 60 * 60 * 1000,
-  openRequestsPerRunMax: 64,
-  decisionsWaitingMax: 256,
 
   // --- the database and the worker -------------------------------------------------------------
   databasePoolMax: 20,
