@@ -22,7 +22,7 @@ test('every failure type has its paragraph, and every paragraph its type', () =>
 });
 
 test('every tool error code is documented', () => {
-  const documented = [...read('docs/failures.md').matchAll(/^\| `(\w+)` \| /gm)].map(
+  const documented = [...read('docs/failures.md').matchAll(/^\| `(\w+)` +\| /gm)].map(
     ([, code]) => code,
   );
   expect(new Set(documented)).toEqual(new Set(Object.values(toolErrorCode)));
@@ -34,7 +34,7 @@ test('every limit says its unit', () => {
   for (const name of Object.keys(limits)) expect(name).toMatch(units);
 });
 
-test('no source says FIXME or names a package registry', () => {
+test('no source has a mark of unfinished work or names a package registry', () => {
   const forbidden = new RegExp(
     ['FIX' + 'ME', 'registry\\.npm' + 'js', 'py' + 'pi\\.org'].join('|'),
   );
