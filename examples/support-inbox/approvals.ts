@@ -47,11 +47,7 @@ async function askOne(
   const request = await openRequest(run, position);
   if (request === undefined || closed.aborted) return;
   for (const line of question(request)) screen.line(line);
-  const answer = await prompt(
-    screen,
-    request.kind === 'approval' ? 'Approve? y/N ' : 'Do it again? y/N ',
-    closed,
-  );
+  const answer = await prompt(screen, `${asked(request)} y/N `, closed);
   if (answer === undefined) return;
   const yes = /^\s*y(es)?\s*$/i.test(answer);
   const problem = await decide(() =>
@@ -74,6 +70,14 @@ function question(request: RequestRow): string[] {
     ),
     `      ${pc.dim(`until ${request.deadline.toLocaleTimeString()}, then it is denied`)}`,
   ];
+}
+
+const argumentsShownMax = 60;
+
+/** The last line, which stays in sight while others work: with the arguments where there is room. */
+function asked({ kind, tool, arguments: given }: RequestRow): string {
+  const call = given.length <= argumentsShownMax ? `${tool} ${visible(given)}` : tool;
+  return kind === 'approval' ? `Approve ${call}?` : `Do ${call} again?`;
 }
 
 /** One line from the terminal; undefined where the question was closed before. */

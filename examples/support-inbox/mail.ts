@@ -7,7 +7,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { simpleParser } from 'mailparser';
+import { type ParsedMail, simpleParser } from 'mailparser';
 import { z } from 'zod';
 import { UsageError } from './options.ts';
 
@@ -67,10 +67,7 @@ export async function readMail(folder: string, file: string): Promise<Mail> {
   if (from === undefined || !/^[^\s@<>"]+@[^\s@<>"]+$/.test(from) || from.length > addressCharsMax)
     throw new NoMail('it has no sender that could be answered');
   const text = parsed.text?.trim() ?? '';
-  const date =
-    parsed.date === undefined || Number.isNaN(parsed.date.getTime())
-      ? undefined
-      : parsed.date.toISOString();
+  const date = dateOf(parsed);
   return {
     file,
     key: `mail-${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}`,
@@ -101,6 +98,13 @@ async function readBytes(path: string): Promise<Buffer> {
     if (error instanceof NoMail) throw error;
     throw new NoMail(`it cannot be read: ${(error as Error).message}`);
   }
+}
+
+/** The parser takes now for a date that it cannot read; the same mail would then never be the same. */
+function dateOf({ headerLines }: ParsedMail): string | undefined {
+  const line = headerLines.find((header) => header.key === 'date')?.line;
+  const date = new Date(line?.replace(/^[^:]*:/, '').trim() ?? '');
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
 function isAutomatic(headers: ReadonlyMap<string, unknown>): boolean {

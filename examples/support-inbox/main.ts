@@ -180,5 +180,5 @@ try {
   process.exitCode = exitCodeOf(error);
 }
 for (const end of ending.toReversed()) await Promise.resolve(end()).catch(() => undefined);
-// Whatever a library left open must not keep a finished program up.
-setTimeout(() => process.exit(), 2_000).unref();
+// Idle connections that a library keeps must not hold up a finished program.
+process.exit();

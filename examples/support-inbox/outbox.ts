@@ -7,7 +7,7 @@
  * 2. Real servers promise nothing of the kind. Some drop a Message-ID that they have just seen, most
  *    deliver it again. See `repeat` of the tool `reply` in app.ts.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { link, mkdir, open, unlink } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -131,7 +131,7 @@ async function keep(folder: string, stream: SMTPServerDataStream): Promise<void>
   )?.[1];
   const name = `${(header ?? createHash('sha256').update(mail).digest('hex')).replaceAll(/[^a-zA-Z0-9@._-]/g, '_')}.eml`;
   // A name of its own first, so that no half-written mail is ever found under the real one.
-  const unfinished = join(folder, `.${name}.${process.pid}.${Date.now()}`);
+  const unfinished = join(folder, `.${name}.${randomUUID()}`);
   const file = await open(unfinished, 'wx');
   try {
     await file.writeFile(mail);

@@ -41,7 +41,7 @@ export function describe(event: RunEvent): string | undefined {
     case 'run.started':
       return at('', 'start', pc.dim(event.run));
     case 'model.replied': {
-      const asks = event.calls.map((call) => call.tool).join(', ');
+      const asks = counted(event.calls.map((call) => call.tool)).join(', ');
       const outcome = {
         calls: `asks for ${asks}`,
         final: 'ends',
@@ -102,12 +102,20 @@ const at = (position: string, kind: string, text: string): string =>
   `${pc.dim(position.split('/')[0]?.padEnd(4) ?? '')} ${kind.padEnd(6)} ${text}`;
 const again = (attempt: number): string => (attempt > 1 ? pc.yellow(`  (attempt ${attempt})`) : '');
 
+/** `find_order, refund x2`: in order of their first call. */
+function counted(names: readonly string[]): string[] {
+  return [...new Set(names)].map((name) => {
+    const times = names.filter((each) => each === name).length;
+    return visible(times === 1 ? name : `${name} x${times}`);
+  });
+}
+
 /** The last line of a mail. */
 export const ended = (resolution: string, summary: string): string =>
   at(
     '',
-    resolution === 'failed' ? pc.red('failed') : pc.bold('end'),
-    `${pc.bold(resolution)}  ${visible(summary)}`,
+    'end',
+    `${resolution === 'failed' ? pc.red(resolution) : pc.bold(resolution)}: ${visible(summary)}`,
   );
 
 export const micro = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(4)}`;
