@@ -37,7 +37,13 @@ export function createDevWorker(
     const child = spawn(
       process.execPath,
       [join(packageFolder(), 'client', 'belayer.mjs'), 'worker', '--app', file],
-      { stdio: ['ignore', 'inherit', 'inherit', 'ipc'], cwd: terminal.folder, env: process.env },
+      {
+        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+        cwd: terminal.folder,
+        env: process.env,
+        // Ctrl-C is for this process alone: it stops the worker in order.
+        detached: true,
+      },
     );
     current = child;
     child.on('message', (ready: WorkerReady) => {

@@ -1,7 +1,7 @@
 /** `belayer run`: starts a run, carries it out in this process, and prints what it came to. */
 import type { Duration } from '../../definitions/index.ts';
 import { newestDefinition } from '../../storage/definitions.ts';
-import type { StartOptions } from '../check-start.ts';
+import { checkStart, type StartOptions } from '../check-start.ts';
 import { type Belayer, belayerOn, connectParts } from '../connect.ts';
 import type { Run } from '../run.ts';
 import { chooseAgent } from './choose-agent.ts';
@@ -48,6 +48,7 @@ export async function runCommand(
   // A wrong input is told before any server is started.
   const given = { text, input: flags.input };
   const read = agent && { input: await readRunInput(given, agent.data.inputSchema, terminal) };
+  if (agent !== undefined) checkStart(agent.name, startOptions(read?.input, flags));
   let run: Run | undefined;
   const interrupts = watchInterrupts(terminal, () =>
     terminal.note(interruptedNote(run, file, isWorkedHere)),

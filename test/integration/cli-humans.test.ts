@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { reply } from '../../testing/provider/index.ts';
+import { type CliWorld, createCliWorld, until } from '../support/cli-world.ts';
+
+let world: CliWorld;
+beforeAll(async () => {
+  world = await createCliWorld();
+});
+afterAll(async () => world?.stop());
+
+test('a run that waits is approved from another process, which prints what it approved', async () => {
+  world.provider.script([reply.tools({ refund: { id: 'A-17' } }), reply.text('Refunded.')]);
+  const running = world.belayer('run', 'agent.ts', 'Refund A-17.');
+  const [, run = '', position = ''] = await until(running.errors, /belayer approve (\S+) (\S+)/);
+  const inbox = await world.ask('inbox', '--json');
+  expect(JSON.parse(inbox.out)).toMatchObject({ run, position, tool: 'refund' });
+  const approved = await world.belayer('approve', run, position, '--reason', 'a known customer');
+  expect(approved.code).toBe(0);
+  expect(approved.out).toContain('"id": "A-17"');
+  expect(approved.out).toContain(`${position} of ${run} is approved by ann.`);
+  expect(await running).toMatchObject({ code: 0, out: 'Refunded.\n' });
+  const again = await world.ask('deny', run, position);
+  expect(again.code).toBe(1);
+  expect(again.errors).not.toMatch(/^\s+at /m);
+});
+
+test('--no-wait ends with 5 and leaves the run open; halted, a run that is followed ends with 4', async () => {
+  world.provider.script([
+    reply.tools({ refund: { id: 'B-2' } }),
+    reply.tools({ refund: { id: 'B-3' } }),
+  ]);
+  const left = await world.belayer('run', 'agent.ts', 'Refund B-2.', '--no-wait', '--json');
+  expect(left.code).toBe(5);
+  const { run, requests } = JSON.parse(left.out) as { run: string; requests: object[] };
+  expect(requests).toMatchObject([{ position: '1.1/approval', state: 'open' }]);
+  expect((await world.ask('halt', run, '--reason', 'enough')).code).toBe(0);
+
+  const followed = world.belayer('run', 'agent.ts', 'Refund B-3.');
+  const [, other = ''] = await until(followed.errors, /belayer approve (\S+) /);
+  expect((await world.ask('halt', other, '--reason', 'the customer called')).code).toBe(0);
+  expect(await followed).toMatchObject({ code: 4, out: '' });
+  expect((await world.ask('watch', other)).code).toBe(4);
+  // The first one had no worker while it was halted: the second one's carried that out.
+  expect((await world.ask('watch', run)).code).toBe(4);
+});
+
+test('Ctrl-C leaves a run to another worker', async () => {
+  world.provider.script([reply.tools({ refund: { id: 'C-3' } }), reply.text('Denied.')]);
+  const running = world.belayer('run', 'agent.ts', 'Refund C-3.');
+  const [, run = ''] = await until(running.errors, /belayer approve (\S+) /);
+  running.interrupt();
+  const interrupted = await running;
+  expect(interrupted.code).toBe(130);
+  expect(interrupted.errors).toContain(`belayer halt ${run} --reason`);
+
+  const worker = world.belayer('worker', '--app', 'agent.ts');
+  await until(worker.errors, /Working for support/);
+  expect((await world.ask('deny', run, '1.1')).code).toBe(0);
+  expect((await world.ask('watch', run)).code).toBe(0);
+  worker.interrupt();
+  expect((await worker).code).toBe(0);
+});
