@@ -200,13 +200,18 @@ async function ending(
 ): Promise<{ readonly outcome: RunOutcome; readonly output: string | null }> {
   const giveUpAfterMs = 10 * 60_000;
   let failingSince: number | undefined;
-  for (let delayMs = 200; ; delayMs = Math.min(delayMs * 2, 5_000)) {
+  for (let delayMs = 200, ended = false; ; delayMs = Math.min(delayMs * 2, 5_000)) {
     try {
       const end = await readEnd(parts.database, id);
       if (end === undefined) throw runUnknown(id);
       if (end.outcome !== null) return { outcome: end.outcome, output: end.output };
       await parts.temporal.workflow.getHandle(id).result();
       failingSince = undefined;
+      // A run writes its outcome before its workflow ends: the first look finds it.
+      if (!ended) {
+        ended = true;
+        continue;
+      }
     } catch (error) {
       if (error instanceof WorkflowFailedError) {
         // A run that ended in order has written its outcome before; one that was cut off has not.
