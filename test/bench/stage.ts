@@ -41,7 +41,7 @@ export async function setStage(options: { readonly profile?: string }): Promise<
       namespace: where.namespace,
       databaseUrl,
       baseURL,
-      folder: join(tmpdir(), 'belayer-test-bundles'),
+      folder: join(tmpdir(), 'belayer-bench-bundles'),
     };
     const child = async (main: string): Promise<Child> => {
       const started = await startChild(main, {
