@@ -12,7 +12,7 @@ export function addDecidingCommands(program: Command, carry: Carry): void {
     )
     .argument('<run>', 'the id of the run')
     .requiredOption('--reason <text>', 'why, for the record')
-    .option('--by <name>', 'who stops it (default: $USER)')
+    .option('--by <name>', 'who stops it (default: the user of this system)')
     .option('--json', 'one JSON document')
     .action((run: string, flags: { reason: string; by?: string; json?: true }) =>
       carry(async (terminal) =>
@@ -32,7 +32,7 @@ export function addDecidingCommands(program: Command, carry: Carry): void {
       .argument('<run>', 'the id of the run')
       .argument('<position>', 'of the request, as `belayer inbox` lists it: 7.2/approval, or 7.2')
       .option('--reason <text>', 'why, for the record')
-      .option('--by <name>', 'who decides (default: $USER)')
+      .option('--by <name>', 'who decides (default: the user of this system)')
       .option('--json', 'one JSON document')
       .action((run: string, position: string, flags: DecideFlags) =>
         carry(async (terminal) =>

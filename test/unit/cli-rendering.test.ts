@@ -68,7 +68,11 @@ test.each([
 ])('a person who answers %j decides to %s', async (answers, verdict, reason) => {
   const { terminal, decided } = await atDesk(answers);
   expect(decided).toEqual([
-    [verdict, '1.1/approval', { argumentsHash: 'h', ...(reason === undefined ? {} : { reason }) }],
+    [
+      verdict,
+      '1.1/approval',
+      { by: 'ann', argumentsHash: 'h', ...(reason === undefined ? {} : { reason }) },
+    ],
   ]);
   expect(terminal.errors()).toContain('[y/N]');
 });
@@ -80,7 +84,10 @@ test('where nobody is at the terminal, it says how to decide', async () => {
 });
 
 async function atDesk(answers: string[] | undefined) {
-  const terminal = aTerminal(answers === undefined ? {} : { answers });
+  const terminal = aTerminal({
+    environment: { USER: 'ann' },
+    ...(answers === undefined ? {} : { answers }),
+  });
   const decided: unknown[] = [];
   const decide = (verdict: string) => (position: string, options: object) => {
     decided.push([verdict, position, options]);
