@@ -1,4 +1,4 @@
-import { type Client, isGrpcServiceError } from '@temporalio/client';
+import { type Client, isGrpcServiceError, ServiceError } from '@temporalio/client';
 import type { Database } from '../storage/database.ts';
 import type { Settings } from './settings.ts';
 
@@ -13,8 +13,16 @@ export interface Parts {
   close(): Promise<void>;
 }
 
-export const isUnreachable = (error: unknown): boolean =>
-  isGrpcServiceError(error) && unreachableCodes.has(Number(error.code));
+/** Of a failed call, however Temporal's client wrapped it. */
+export function grpcCode(error: unknown): number | undefined {
+  const status = error instanceof ServiceError ? error.cause : error;
+  return isGrpcServiceError(status) ? Number(status.code) : undefined;
+}
+
+export function isUnreachable(error: unknown): boolean {
+  const code = grpcCode(error);
+  return code !== undefined && unreachableCodes.has(code);
+}
 
 /**
  * gRPC: CANCELLED 1 and INTERNAL 13 when a connection breaks in the middle of a call,

@@ -3,14 +3,12 @@ import {
   SearchAttributeType,
   type SearchAttributePair,
 } from '@temporalio/common';
-import {
-  type Client,
-  isGrpcServiceError,
-  WorkflowExecutionAlreadyStartedError,
-} from '@temporalio/client';
+import { type Client, WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
 import type { AgentRunInput } from '../contracts/agent-run.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
 import { workflowType } from '../contracts/messages.ts';
+import { grpcCode } from './parts.ts';
 
 const agentKey = defineSearchAttributeKey('BelayerAgent', SearchAttributeType.KEYWORD);
 const customerKey = defineSearchAttributeKey('BelayerCustomer', SearchAttributeType.KEYWORD);
@@ -33,22 +31,24 @@ export async function startWorkflow(
   input: AgentRunInput,
 ): Promise<void> {
   const start = (attributes: SearchAttributePair[]): Promise<unknown> =>
-    parts.temporal.workflow.start(workflowType, {
-      workflowId: run,
-      taskQueue: parts.settings.taskQueue,
-      args: [input],
-      workflowIdReusePolicy: 'REJECT_DUPLICATE',
-      workflowIdConflictPolicy: 'FAIL',
-      staticSummary: input.agent,
-      ...(parts.eagerStart ? { requestEagerStart: true } : {}),
-      ...(attributes.length === 0 ? {} : { typedSearchAttributes: attributes }),
-    });
+    parts.temporal.withDeadline(Date.now() + limits.startMsMax, () =>
+      parts.temporal.workflow.start(workflowType, {
+        workflowId: run,
+        taskQueue: parts.settings.taskQueue,
+        args: [input],
+        workflowIdReusePolicy: 'REJECT_DUPLICATE',
+        workflowIdConflictPolicy: 'FAIL',
+        staticSummary: input.agent,
+        ...(parts.eagerStart ? { requestEagerStart: true } : {}),
+        ...(attributes.length === 0 ? {} : { typedSearchAttributes: attributes }),
+      }),
+    );
   try {
     await start([
       { key: agentKey, value: input.agent },
       ...(input.customer === undefined ? [] : [{ key: customerKey, value: input.customer }]),
     ]).catch((error: unknown) => {
-      if (isGrpcServiceError(error) && Number(error.code) === invalidArgument) return start([]);
+      if (grpcCode(error) === invalidArgument) return start([]);
       throw error;
     });
   } catch (error) {

@@ -106,6 +106,8 @@ export const limits = {
   sweepEveryMs: 4_000,
   sweepOlderThanMs: 4_000,
   sweepRowsMax: 100,
+  /** How long a start waits for Temporal. The run is on record by then, and the sweep starts it. */
+  startMsMax: 10_000,
   workerDrainMsMax: 30_000,
   /**
    * How long a task waits for the worker that has its run in memory. Tasks of a worker that was

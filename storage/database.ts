@@ -8,6 +8,7 @@
 import pg from 'pg';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
+import { storableText } from './storable.ts';
 
 export interface Database {
   /** Runs one statement. `name` makes it a prepared one: the same name always has the same text. */
@@ -57,7 +58,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
     pool,
     async query<Row>(statement: Statement, values: readonly unknown[] = []) {
       try {
-        const result = await pool.query({ ...statement, values: [...values] });
+        const result = await pool.query({ ...statement, values: values.map(storable) });
         return result.rows as readonly Row[];
       } catch (error) {
         throw toStorageError(error);
@@ -67,6 +68,9 @@ export function openDatabase(settings: DatabaseSettings): Database {
     close: () => pool.end(),
   };
 }
+
+const storable = (value: unknown): unknown =>
+  typeof value === 'string' ? storableText(value) : value;
 
 /** PostgreSQL codes that say "not now": the server ends, starts, is full, or lost the connection. */
 const passingCodes = new Set(['40001', '40P01', '55P03', '57014', '25006']);

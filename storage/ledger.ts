@@ -8,6 +8,7 @@ import type {
 import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
+import { storableJson } from './storable.ts';
 
 export interface OpenModelCall {
   readonly run: string;
@@ -212,7 +213,7 @@ export function openLedger(database: Database): Ledger {
         close.code ?? null,
         close.detail ?? null,
         close.retryable ?? null,
-        close.reply === undefined ? null : JSON.stringify(close.reply.answer),
+        close.reply === undefined ? null : storableJson(close.reply.answer),
         close.reply?.fragment ?? null,
         close.reply?.fragmentHash ?? null,
         close.reply?.output ?? null,
@@ -221,8 +222,8 @@ export function openLedger(database: Database): Ledger {
         close.reply?.head ?? null,
         close.costMicroUsd,
         close.tokens,
-        JSON.stringify(close.journal),
-        JSON.stringify(close.event),
+        storableJson(close.journal),
+        storableJson(close.event),
       ]),
     async recordRead(read) {
       const recorded = await one<{
@@ -242,10 +243,10 @@ export function openLedger(database: Database): Ledger {
         read.retryable ?? null,
         Math.round(read.latencyMs),
         read.costMicroUsd,
-        read.result === undefined ? null : JSON.stringify(read.result.answer),
+        read.result === undefined ? null : storableJson(read.result.answer),
         read.result?.fragment ?? null,
         read.result?.fragmentHash ?? null,
-        JSON.stringify(read.event),
+        storableJson(read.event),
       ]);
       if (recorded.verdict === 'no-run') throw runUnknown(read.run);
       return { ...recorded, verdict: recorded.verdict };
@@ -279,15 +280,15 @@ export function openLedger(database: Database): Ledger {
         close.retryable ?? null,
         Math.round(close.latencyMs),
         close.costMicroUsd,
-        close.result === undefined ? null : JSON.stringify(close.result.answer),
+        close.result === undefined ? null : storableJson(close.result.answer),
         close.result?.fragment ?? null,
         close.result?.fragmentHash ?? null,
-        JSON.stringify(close.event),
+        storableJson(close.event),
       ]),
     async closeRun(run, end) {
       await one(statements.closeRun, [
         run,
-        JSON.stringify(end.outcome),
+        storableJson(end.outcome),
         end.outputAt ?? null,
         end.steps,
       ]);

@@ -2,6 +2,7 @@
 import type { CloseRequestInput, OpenRequestInput } from '../contracts/agent-run.ts';
 import type { Database } from './database.ts';
 import { runUnknown } from './ledger.ts';
+import { storableJson } from './storable.ts';
 
 /** Opens a request; opening it again changes nothing. */
 export async function insertRequest(
@@ -28,7 +29,7 @@ export async function insertRequest(
       request.argumentsHash,
       request.detail ?? null,
       request.deadlineMs,
-      JSON.stringify({
+      storableJson({
         request: request.kind,
         tool: request.tool,
         argumentsHash: request.argumentsHash,
@@ -61,7 +62,7 @@ export async function closeRequestRow(
       close.by,
       close.via,
       close.reason ?? null,
-      JSON.stringify({ verdict: close.verdict, by: close.by }),
+      storableJson({ verdict: close.verdict, by: close.by }),
     ],
   );
 }

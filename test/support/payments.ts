@@ -19,7 +19,7 @@ export interface Conduct {
   /** Before it acts. */
   readonly thinkMs?: number;
   /** `drop`: acts, then closes the connection. `decline`: does not act, answers 409. */
-  readonly then?: 'answer' | 'drop' | 'decline';
+  readonly end?: 'answer' | 'drop' | 'decline';
   /** Between the act and the answer. */
   readonly answerMs?: number;
 }
@@ -45,14 +45,14 @@ export async function startPayments(): Promise<Payments> {
     incoming.on('end', () => void answer(JSON.parse(Buffer.concat(parts).toString()) as Payment));
     const answer = async (payment: Payment): Promise<void> => {
       requests.push(payment);
-      const { thinkMs = 0, then = 'answer', answerMs = 0 } = conduct(payment);
+      const { thinkMs = 0, end = 'answer', answerMs = 0 } = conduct(payment);
       await pause(thinkMs);
-      if (then === 'decline') return void response.writeHead(409).end('{}');
+      if (end === 'decline') return void response.writeHead(409).end('{}');
       const isRepeat = payment.key !== undefined && byKey.has(payment.key);
       if (!isRepeat) moved.set(payment.reference, (moved.get(payment.reference) ?? 0) + 1);
       if (payment.key !== undefined) byKey.add(payment.key);
       await pause(answerMs);
-      if (then === 'drop') return void incoming.socket.destroy();
+      if (end === 'drop') return void incoming.socket.destroy();
       response.setHeader('content-type', 'application/json');
       response.end(JSON.stringify({ payment: payment.key ?? payment.reference }));
     };
