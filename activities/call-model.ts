@@ -19,6 +19,7 @@ import { limits } from '../contracts/limits.ts';
 import { assistantMessage } from '../rules/render-message.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
+import type { AnyAgent } from '../definitions/internal.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import { chainHead, sha256 } from '../storage/hash.ts';
 import { type OpenedModelCall, runUnknown } from '../storage/ledger.ts';
@@ -55,6 +56,7 @@ interface Attempt {
   readonly call: ActivityCall;
   readonly input: CallModelInput;
   readonly definition: StoredDefinition;
+  readonly agent: AnyAgent;
   readonly price: Price;
   readonly prompt: PreparedPrompt;
   readonly opened: OpenedModelCall;
@@ -70,6 +72,8 @@ async function attemptModelCall(
   input: CallModelInput,
 ): Promise<CallModelOutput> {
   const definition = await deps.definitionOf(input.definition);
+  // Before anything is claimed or sent: a worker without the application can judge no reply.
+  const agent = findAgent(deps, definition);
   // A worker without the agent's code could not judge the reply: it must not pay for one.
   findAgent(deps, definition);
   const price = deps.priceOf(input.model);
@@ -110,6 +114,7 @@ async function attemptModelCall(
     call,
     input,
     definition,
+    agent,
     price,
     prompt,
     opened,
@@ -259,7 +264,7 @@ async function closeReplied(
   journal: Readonly<Record<string, unknown>>,
 ): Promise<CallModelOutput> {
   const { input, opened, prompt } = attempt;
-  const judged = await judgeReply(findAgent(deps, attempt.definition), reply);
+  const judged = await judgeReply(attempt.agent, reply);
   const fragment = assistantMessage(reply);
   const fragmentHash = sha256(fragment);
   const transcript: TranscriptHead = {

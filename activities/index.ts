@@ -3,7 +3,7 @@ import { createCallModel } from './call-model.ts';
 import { createCloseChild, createOpenChild } from './child-runs.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { createCloseRequest, createOpenRequest } from './human-requests.ts';
-import { createCloseRun, createRaiseFlag } from './run-end.ts';
+import { createCloseRun, createNoteWaiting, createRaiseFlag } from './run-end.ts';
 import { createRunTool } from './run-tool.ts';
 import { createReadOutput, createStartRun } from './start-run.ts';
 
@@ -17,6 +17,7 @@ export function createActivities(deps: ActivityDependencies) {
     openChild: createOpenChild(deps),
     closeChild: createCloseChild(deps),
     raiseFlag: createRaiseFlag(deps),
+    noteWaiting: createNoteWaiting(deps),
     closeRun: createCloseRun(deps),
     startRun: createStartRun(deps),
     readOutput: createReadOutput(deps),

@@ -1,4 +1,4 @@
-/** What a run does once: raise its own stop flag, and close its books. */
+/** What a run does about itself: raise its own stop flag, say that it waits, and close its books. */
 import type { CloseRunInput } from '../contracts/agent-run.ts';
 import { beginActivityCall } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -13,6 +13,29 @@ export function createRaiseFlag({ ledger, worker }: ActivityDependencies) {
     const call = beginActivityCall(worker);
     try {
       await ledger.raiseFlag('run', call.run, halt.reason, halt.by);
+    } catch (error) {
+      throw toActivityFailure(error);
+    } finally {
+      call.end();
+    }
+  };
+}
+
+/** A run that waits for a worker with its application says so, once each time. */
+export function createNoteWaiting({ database, worker }: ActivityDependencies) {
+  return async function noteWaiting(waiting: {
+    readonly reason: 'no-worker';
+    readonly detail: string;
+  }): Promise<void> {
+    const call = beginActivityCall(worker);
+    try {
+      await database.query(
+        {
+          name: 'note_waiting',
+          text: `select belayer.add_event(no, 'run.waiting', null, $2) from belayer.run where id = $1`,
+        },
+        [call.run, JSON.stringify(waiting)],
+      );
     } catch (error) {
       throw toActivityFailure(error);
     } finally {

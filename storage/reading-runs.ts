@@ -8,7 +8,7 @@ export interface RunRow {
   readonly agent: string;
   readonly customer: string;
   readonly key: string | null;
-  readonly state: 'starting' | 'running' | 'waiting' | 'halting' | 'done' | 'stopped' | 'failed';
+  readonly state: 'starting' | 'running' | 'waiting' | 'no-worker' | 'halting' | 'done' | 'stopped' | 'failed';
   readonly createdAt: Date;
   readonly endedAt: Date | null;
   readonly outcome: RunOutcome | null;
@@ -27,6 +27,7 @@ const columns = `r.id, r.agent, r.customer, r.key, r.parent, r.definition,
   case when r.ended_at is not null then r.outcome->>'kind'
     when f.subject is not null then 'halting'
     when q.open > 0 then 'waiting'
+    when (select e.kind from belayer.event e where e.run_no = r.no order by e.number desc limit 1) = 'run.waiting' then 'no-worker'
     else p.state end as state,
   r.created_at as "createdAt", r.ended_at as "endedAt", r.outcome,
   coalesce(r.steps, (select count(*) from belayer.call c where c.run_no = r.no and c.kind = 'model'

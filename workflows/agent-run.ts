@@ -92,7 +92,8 @@ export class AgentRun {
     void scope
       .run(work)
       .catch((error: unknown) => {
-        this.broken ??= error instanceof Error ? error : new Error(String(error));
+        // A plain error parks the run; one of Temporal's own would fail it for a fault of ours.
+        this.broken ??= new Error(`In flight at ${position}: ${String(error)}`, { cause: error });
       })
       .finally(() => this.flights.delete(position));
   }

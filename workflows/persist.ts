@@ -1,6 +1,13 @@
-import { ActivityFailure, ApplicationFailure, condition, sleep } from '@temporalio/workflow';
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  condition,
+  sleep,
+  TemporalFailure,
+} from '@temporalio/workflow';
 import { failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
+import { bookkeeping } from './activity-proxies.ts';
 import type { AgentRun } from './agent-run.ts';
 
 /** What a worker or an operator mends while the run waits: nothing of it is the run's failure. */
@@ -12,22 +19,17 @@ export interface Failed {
   readonly retryable: boolean;
 }
 
-/** Reads who failed and why out of Temporal's nested failures. */
+/** Reads who failed and why: regular activities nest their failure, local ones give it bare. */
 export function readFailure(error: unknown): Failed {
-  if (error instanceof ActivityFailure) {
-    const { cause } = error;
-    if (cause instanceof ApplicationFailure)
-      return {
-        type: cause.type ?? 'Error',
-        message: cause.message,
-        retryable: cause.nonRetryable !== true,
-      };
+  const cause = error instanceof ActivityFailure ? (error.cause ?? error) : error;
+  if (cause instanceof ApplicationFailure)
     return {
-      type: cause?.name ?? 'ActivityFailure',
-      message: cause?.message ?? error.message,
-      retryable: true,
+      type: cause.type ?? 'Error',
+      message: cause.message,
+      retryable: cause.nonRetryable !== true,
     };
-  }
+  if (cause instanceof TemporalFailure)
+    return { type: cause.name, message: cause.message, retryable: true };
   throw error;
 }
 
@@ -47,6 +49,9 @@ export async function waitForTheWorld(
   failed: Failed,
 ): Promise<boolean> {
   run.waitsFor(failed);
+  // Shown wherever runs are shown. Where the database is what is missing, there is nowhere to note it.
+  if (time === 1 && failed.type === failureType.noWorker)
+    await bookkeeping.noteWaiting({ reason: 'no-worker', detail: failed.message });
   const halted = await condition(() => run.state.halt !== undefined, worldDelayMs(time));
   run.waitsFor(undefined);
   return !halted;
