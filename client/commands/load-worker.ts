@@ -25,13 +25,21 @@ export async function loadApplicationOf(
 export async function startWorkerOf(
   terminal: Terminal,
   application: { readonly app: App; readonly buildId: string },
-  signal?: AbortSignal,
+  options: {
+    readonly signal?: AbortSignal;
+    /** The log level where the environment sets none. Default 'warn'. */
+    readonly logLevel?: 'error';
+  } = {},
 ): Promise<RunningWorker> {
+  const { signal, logLevel } = options;
   const { startWorker } = await import('../../workers/start-worker.ts');
   return startWorker({
     app: application.app,
     buildId: application.buildId,
-    environment: terminal.environment,
+    environment:
+      logLevel === undefined
+        ? terminal.environment
+        : { BELAYER_LOG: logLevel, ...terminal.environment },
     log: (line) => terminal.note(line),
     ...(signal === undefined ? {} : { signal }),
   });

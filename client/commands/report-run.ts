@@ -31,9 +31,8 @@ export async function reportRun(
     case 'ended': {
       const { outcome } = followed;
       if (outcome.kind === 'done') terminal.out(`${outputText(outcome.output, terminal)}\n`);
-      else if (outcome.kind === 'stopped')
-        terminal.note(`Run ${run.id} stopped (${outcome.because}). ${safeText(outcome.detail)}`);
-      else
+      // Why a run stopped stands in its last event; a run that was cut off has none.
+      else if (outcome.kind === 'failed')
         terminal.note(
           `Run ${run.id} failed (${safeText(outcome.failure.type)}): ${safeText(outcome.failure.message)}\nLook closer: belayer show ${run.id}`,
         );

@@ -103,7 +103,8 @@ async function openPlace(
 ): Promise<Place> {
   const lost = new AbortController();
   if (application !== undefined) {
-    const worker = await startWorkerOf(terminal, application, signal);
+    // Its events are shown as they happen: warnings would say the same again.
+    const worker = await startWorkerOf(terminal, application, { signal, logLevel: 'error' });
     if (worker.notice !== undefined) terminal.note(worker.notice);
     worker.running.catch((error: unknown) => lost.abort(error));
     return {

@@ -22,7 +22,11 @@ export async function workerCommand(
   parent?.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   try {
     const application = await loadApplicationOf(terminal, flags.app);
-    const worker = await startWorkerOf(terminal, application, interrupts.signal);
+    const worker = await startWorkerOf(terminal, application, {
+      signal: interrupts.signal,
+      // `belayer dev` shows the events of all runs itself.
+      ...(parent === undefined ? {} : { logLevel: 'error' as const }),
+    });
     if (worker.notice !== undefined) terminal.note(worker.notice);
     const ready: WorkerReady = { kind: 'ready', agents: worker.agents };
     if (parent === undefined)
