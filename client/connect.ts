@@ -20,6 +20,7 @@ import type { Parts } from './parts.ts';
 import { createRun, type Run } from './run.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { startWorkflow } from './start-workflow.ts';
+import { whoActs } from './who-acts.ts';
 
 export interface ConnectOptions {
   /** Default: the process's environment. */
@@ -81,7 +82,7 @@ export async function connectParts(options: ConnectOptions = {}): Promise<Parts>
       settings,
       database,
       temporal: new Client({ connection, namespace: temporal.namespace }),
-      by: options.by ?? environment['USER'] ?? 'unknown user',
+      by: options.by ?? whoActs(environment),
       eagerStart: false,
       async close() {
         await connection.close().catch(() => undefined);

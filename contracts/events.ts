@@ -21,7 +21,8 @@ export type RunEvent = EventBase &
         readonly inputTokens: number;
         readonly outputTokens: number;
         readonly latencyMs: number;
-        readonly calls: readonly { readonly tool: string; readonly position?: Position }[];
+        /** What the model asked for; the results come as `tool.finished` at `7.1`, `7.2` ... */
+        readonly calls: readonly { readonly tool: string }[];
         readonly outcome: 'calls' | 'final' | 'misfit' | 'refused';
       }
     | {

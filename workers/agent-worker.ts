@@ -18,6 +18,7 @@ import { createTranscriptCache } from '../activities/transcript-cache.ts';
 import { belayerOn, type Belayer } from '../client/connect.ts';
 import type { Parts } from '../client/parts.ts';
 import type { Settings } from '../client/settings.ts';
+import { whoActs } from '../client/who-acts.ts';
 import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { App } from '../definitions/internal.ts';
@@ -85,7 +86,7 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
       settings,
       database,
       temporal,
-      by: process.env['USER'] ?? 'unknown user',
+      by: whoActs(process.env),
       eagerStart: true,
       close: () => Promise.resolve(),
     };

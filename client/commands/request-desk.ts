@@ -2,7 +2,7 @@ import type { RequestRow } from '../../storage/requests.ts';
 import type { Run } from '../run.ts';
 import { requestText } from './request-text.ts';
 import type { Terminal } from './terminal.ts';
-import { whoActs } from './who-acts.ts';
+import { whoActs } from '../who-acts.ts';
 
 /** Where a run's requests are put before the person at the terminal, one at a time. */
 export interface RequestDesk {
@@ -26,7 +26,7 @@ export function openDesk(terminal: Terminal, run: Run): RequestDesk {
     }
     const { verdict, reason } = await askHuman(terminal, signal);
     const receipt = await run[verdict](position, {
-      by: whoActs(terminal),
+      by: whoActs(terminal.environment),
       argumentsHash: request.argumentsHash,
       ...(reason === '' ? {} : { reason }),
     });

@@ -1,7 +1,7 @@
 import { belayerOn, type Belayer, connectParts } from '../connect.ts';
 import type { Parts } from '../parts.ts';
 import type { Terminal } from './terminal.ts';
-import { whoActs } from './who-acts.ts';
+import { whoActs } from '../who-acts.ts';
 
 /** A connection for one command; it is closed behind it, whatever happens. */
 export async function withConnection<Result>(
@@ -10,7 +10,7 @@ export async function withConnection<Result>(
 ): Promise<Result> {
   const parts = await connectParts({
     environment: terminal.environment,
-    by: whoActs(terminal),
+    by: whoActs(terminal.environment),
     log: (line) => terminal.note(line),
   });
   try {

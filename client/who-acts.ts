@@ -1,8 +1,8 @@
 import { userInfo } from 'node:os';
-import type { Terminal } from './terminal.ts';
+import type { Environment } from './settings.ts';
 
-/** Who decides and halts where the command line does not say. Containers often have no `USER`. */
-export function whoActs({ environment }: Pick<Terminal, 'environment'>): string {
+/** Who decides and halts where a call does not say. Containers often have no `USER`. */
+export function whoActs(environment: Environment): string {
   const named = environment['USER'];
   if (named !== undefined && named !== '') return named;
   try {
