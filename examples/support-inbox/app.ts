@@ -104,6 +104,8 @@ export function supportApp(settings: SupportSettings) {
     ...(settings.mailerKeepsIds
       ? { repeat: 'keyed' as const, keyValid: '365 days' as const }
       : { repeat: 'never' as const }),
+    // A mail server may be away for a while: about two minutes.
+    retry: { attempts: 8, firstDelay: '1 second', maxDelay: '1 minute' },
     input: z.object({
       subject: z.string().min(1).max(300),
       text: z.string().min(1).max(10_000),

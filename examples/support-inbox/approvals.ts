@@ -7,7 +7,7 @@
 import { createInterface } from 'node:readline';
 import pc from 'picocolors';
 import { BelayerError, type RequestRow, type Run } from 'belayer/client';
-import { plain, type Screen, visible } from './progress.ts';
+import { clock, plain, type Screen, visible } from './progress.ts';
 
 export interface Approvals {
   /** Resolves when the request is decided, by whomever, or `closed` is aborted. */
@@ -68,7 +68,7 @@ function question(request: RequestRow): string[] {
     ...Object.entries(given).map(
       ([name, value]) => `      ${visible(name).padEnd(10)} ${visible(JSON.stringify(value))}`,
     ),
-    `      ${pc.dim(`until ${request.deadline.toLocaleTimeString()}, then it is denied`)}`,
+    `      ${pc.dim(`until ${clock(request.deadline)}, then it is denied`)}`,
   ];
 }
 

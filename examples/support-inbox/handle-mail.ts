@@ -1,6 +1,6 @@
 /** One mail, from its file to the end of its run. */
 import type { Belayer, RunEvent } from 'belayer/client';
-import type { SupportApp } from './app.ts';
+import type { resolutions, SupportApp } from './app.ts';
 import type { Approvals } from './approvals.ts';
 import { NoMail, readMail, type Mail } from './mail.ts';
 import { describe, ended, plain, type Screen } from './progress.ts';
@@ -92,18 +92,32 @@ async function follow(desk: Desk, mail: Mail): Promise<Handled> {
     return { file, run: run.id, end: 'under way', before, resolution: 'under way', tally };
 
   const outcome = await run.outcome();
-  const word = before ? 'handled before: ' : '';
+  const when = before ? 'before' : 'now';
   if (outcome.kind === 'done') {
-    const { resolution, summary } = outcome.output;
-    screen.of(file, ended(`${word}${resolution}`, summary));
+    const claimed = outcome.output;
+    const { resolution, summary } = isProven(claimed.resolution, tally)
+      ? claimed
+      : {
+          resolution: 'unproven',
+          summary: `it says ${claimed.resolution}, and did not. ${claimed.summary}`,
+        };
+    screen.of(file, ended(resolution, summary, when));
     return { file, run: run.id, end: 'done', before, resolution, tally };
   }
   const why =
     outcome.kind === 'stopped'
       ? `${outcome.because}. ${outcome.detail}`
       : `${outcome.failure.type}: ${outcome.failure.message}`;
-  screen.of(file, ended(`${word}${outcome.kind}`, why));
+  screen.of(file, ended(outcome.kind, why, when));
   return { file, run: run.id, end: 'failed', before, resolution: outcome.kind, tally };
+}
+
+/** What a model says that it did is held against what its tools did. */
+function isProven(resolution: (typeof resolutions)[number], tally: Tally): boolean {
+  const tool = { refunded: 'refund', answered: 'reply', escalated: 'escalate', nothing: undefined }[
+    resolution
+  ];
+  return tool === undefined || (tally.tools[tool] ?? 0) > 0;
 }
 
 export function tallyOf(events: readonly RunEvent[]): Tally {

@@ -52,10 +52,16 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
     approvalAboveUsd: 50,
     approvalDeadline: hasTerminal ? '10 minutes' : '10 seconds',
   });
+  screen.line('  Starting: servers where none are named, and a worker ...');
   const worker = await startWorker({
     app,
     buildId: 'support-inbox',
-    environment: { ...env, ...(model === undefined ? {} : { BELAYER_MODEL: model }) },
+    environment: {
+      // The screen tells what fails; the log would tell it again.
+      BELAYER_LOG: 'error',
+      ...env,
+      ...(model === undefined ? {} : { BELAYER_MODEL: model }),
+    },
     ...(standIn === undefined ? {} : { standIn }),
     log: (line) => screen.line(`  ${line}`),
     signal: stop,

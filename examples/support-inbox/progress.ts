@@ -64,7 +64,7 @@ export function describe(event: RunEvent): string | undefined {
       return at(
         event.position,
         'tool',
-        `${event.tool} ${event.status === 'ok' ? 'done' : pc.yellow(`says no: ${visible(event.code ?? '')}`)}${again(event.attempt)}`,
+        `${event.tool}${event.status === 'ok' ? ' done' : pc.yellow(`: ${visible(event.code ?? 'failed')}`)}${again(event.attempt)}`,
       );
     case 'tool.failed':
       return at(
@@ -76,9 +76,7 @@ export function describe(event: RunEvent): string | undefined {
       return at(
         event.position,
         'human',
-        pc.yellow(
-          `${event.tool} waits for a decision until ${new Date(event.deadline).toLocaleTimeString()}`,
-        ),
+        pc.yellow(`${event.tool} waits for a decision until ${clock(new Date(event.deadline))}`),
       );
     case 'request.closed':
       return at(
@@ -110,13 +108,27 @@ function counted(names: readonly string[]): string[] {
   });
 }
 
-/** The last line of a mail. */
-export const ended = (resolution: string, summary: string): string =>
+/** The last line of a mail. `before`: an earlier start had brought it to its end. */
+export const ended = (
+  resolution: string,
+  summary: string,
+  when: 'now' | 'before' = 'now',
+): string =>
   at(
     '',
-    'end',
-    `${resolution === 'failed' ? pc.red(resolution) : pc.bold(resolution)}: ${visible(summary)}`,
+    when === 'now' ? 'end' : 'before',
+    `${resolution === 'failed' ? pc.red(resolution) : pc.bold(resolution)}: ${visible(cut(summary))}`,
   );
+
+/** The time alone where it is less than half a day away. */
+export const clock = (date: Date): string =>
+  date.getTime() - Date.now() < 12 * 60 * 60 * 1000
+    ? date.toLocaleTimeString()
+    : date.toLocaleString();
+
+const summaryCharsMax = 160;
+const cut = (text: string): string =>
+  text.length <= summaryCharsMax ? text : `${text.slice(0, summaryCharsMax)}…`;
 
 export const micro = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(4)}`;
 

@@ -81,6 +81,13 @@ function settle(conversation: Conversation, { mail, said, words, asksRefund }: C
       ...(mail.messageId === undefined ? {} : { inReplyTo: mail.messageId }),
     });
 
+  const failed = errorOf(made(conversation, 'reply').at(-1)?.result);
+  if (failed !== undefined) {
+    const unsent = `The answer could not be sent: ${failed}.`;
+    return made(conversation, 'escalate').length === 0
+      ? call('escalate', { reason: unsent })
+      : end('escalated', unsent);
+  }
   const about = orders.map((order) => order.orderId).join(', ') || 'no order of theirs';
   if (reason !== undefined) return end('escalated', reason);
   if (paid.length > 0)

@@ -88,6 +88,14 @@ test('an order that is not theirs is asked about, and a machine is not answered'
   });
 });
 
+test('an answer that could not be sent goes to a colleague', async () => {
+  const mail = await sample('01-where-is-my-order.eml');
+  const failed = { ...order('A-1001', 39.9), reply: { error: { code: 'not_sent' } } };
+  const { made, end } = await decide(mail, failed);
+  expect(tools(made)).toEqual(['find_order', 'reply', 'escalate']);
+  expect(end.resolution).toBe('escalated');
+});
+
 test('a conversation that is not about a mail is left to the general rules', () => {
   const messages = [{ role: 'user' as const, content: 'Where is A-17?' }];
   expect(supportRules(conversationOf({ model: 'm', messages }))).toBeUndefined();
