@@ -84,6 +84,8 @@ export const toolErrorCode = {
   emptyOutput: 'empty_output',
   resultTooLarge: 'result_too_large',
   denied: 'denied',
+  notDone: 'not_done',
+  notDone: 'not_done',
   outcomeUnknown: 'outcome_unknown',
   tooManyCalls: 'too_many_calls',
   budgetSpent: 'budget_spent',
