@@ -73,7 +73,7 @@ export async function executeTool(
       (async () => tool.run(parsed.data, context))(),
       whenAborted(signal),
     ]);
-    return await check(atHand, value, costMicroUsd);
+    return await checkOutput(atHand, value, costMicroUsd);
   } catch (error) {
     return describeFailure(error, { timeout: timeout.signal, input, costMicroUsd });
   } finally {
@@ -83,7 +83,7 @@ export async function executeTool(
   }
 }
 
-function whenAborted(signal: AbortSignal): Promise<never> {
+export function whenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const abort = (): void => {
       reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
@@ -93,11 +93,12 @@ function whenAborted(signal: AbortSignal): Promise<never> {
   });
 }
 
-async function check(
+/** What a tool answered, as the model may see it, or why it cannot be used. It has happened. */
+export async function checkOutput(
   atHand: ToolCallAtHand,
   value: unknown,
   costMicroUsd: number,
-): Promise<ToolOutcome> {
+): Promise<Exclude<ToolOutcome, { readonly kind: 'halted' }>> {
   const { tool } = atHand;
   const effect = tool.data.effect === 'write';
   let kept = value;
@@ -153,7 +154,7 @@ function failed(
     readonly nothingHappened?: true;
     readonly happened?: true;
   },
-): ToolOutcome {
+): Extract<ToolOutcome, { readonly kind: 'failed' }> {
   return {
     kind: 'failed',
     retryable: false,

@@ -8,13 +8,19 @@
  * 4. An attempt that was overtaken changes nothing; what it learned is journalled.
  */
 import { ApplicationFailure } from '@temporalio/common';
-import type { RunToolOutput } from '../contracts/agent-run.ts';
+import { type RunToolOutput, toolErrorCode } from '../contracts/agent-run.ts';
 import { failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { untilStored } from '../storage/database.ts';
 import { type ClaimedCall, runUnknown } from '../storage/ledger.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { contextOf, executeTool, type ToolOutcome } from './execute-tool.ts';
+import {
+  checkOutput,
+  contextOf,
+  executeTool,
+  type ToolOutcome,
+  whenAborted,
+} from './execute-tool.ts';
 import { eventOf, retryLater } from './tool-attempt.ts';
 import { failedResult, okResult } from './tool-result.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
@@ -96,7 +102,7 @@ async function attemptEffect(
   const open = outcome.kind === 'failed' && outcome.nothingHappened;
   const retries = open
     ? outcome.retryable && !last
-    : !known && (repeat !== 'never' || tool.verify !== undefined) && !last;
+    : !known && (repeat === 'never' ? tool.verify !== undefined : !last);
   const state = known || (open && !retries) ? 'done' : open ? 'open' : 'unknown';
   const result =
     state !== 'done'
@@ -159,18 +165,24 @@ async function verifyThenRun(
     addCost: () => undefined,
     ...(claimed.customer ? { customer: claimed.customer } : {}),
   });
-  const parsed = await tool.input.parseAsync(atHand.arguments);
-  const verified = await Promise.resolve(tool.verify?.(parsed, context)).catch(
-    () => ({ done: 'unknown' }) as const,
-  );
+  const { verify } = tool;
+  const verified = await Promise.race([
+    tool.input.parseAsync(atHand.arguments).then((parsed) => verify?.(parsed, context)),
+    // A verification that ignores its signal must not hold the call.
+    whenAborted(context.signal),
+  ]).catch(() => ({ done: 'unknown' }) as const);
   if (verified === undefined || verified.done === 'unknown')
     return { kind: 'unknown', input: atHand.inputHash, detail: claimed.detail ?? '' };
-  if (!verified.done) {
-    return carryOut(deps, atHand, await claim(deps, atHand, true));
-  }
-  const outcome = okText(verified.output);
-  const result = okResult(atHand, outcome);
-  await untilStored(
+  const isLast = claimed.attempt >= input.attemptsMax;
+  if (!verified.done && !isLast) return carryOut(deps, atHand, await claim(deps, atHand, true));
+  const outcome = verified.done
+    ? await checkOutput(atHand, verified.output, 0)
+    : notDone(claimed.attempt);
+  const result =
+    outcome.kind === 'ok'
+      ? okResult(atHand, outcome)
+      : failedResult(atHand, outcome, claimed.attempt);
+  const closed = await untilStored(
     () =>
       deps.ledger.closeCall({
         runNo: claimed.run_no,
@@ -178,7 +190,8 @@ async function verifyThenRun(
         attempt: claimed.attempt,
         token: call.token,
         state: 'done',
-        outcome: 'ok',
+        outcome: outcome.kind === 'ok' ? 'ok' : 'failed',
+        ...(outcome.kind === 'failed' ? { code: outcome.code } : {}),
         detail: 'verified',
         latencyMs: performance.now() - began,
         costMicroUsd: 0,
@@ -187,12 +200,21 @@ async function verifyThenRun(
       }),
     { deadlineMs: Date.now() + limits.storageHoldMsMax },
   );
+  if (closed.verdict === 'late') {
+    if (closed.answer !== null) return closed.answer;
+    throw later(atHand, 1_000);
+  }
   return result.answer;
 }
 
-const okText = (value: unknown): Extract<ToolOutcome, { readonly kind: 'ok' }> => ({
-  kind: 'ok',
-  text: typeof value === 'string' ? value : JSON.stringify(value ?? null),
+const notDone = (attempts: number): Extract<ToolOutcome, { readonly kind: 'failed' }> => ({
+  kind: 'failed',
+  code: toolErrorCode.notDone,
+  message: `It was tried ${attempts} times, and the tool's own verification found that it did not happen.`,
+  retryable: false,
+  nothingHappened: true,
+  timedOut: false,
+  detail: 'verified',
   costMicroUsd: 0,
 });
 

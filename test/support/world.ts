@@ -29,6 +29,8 @@ export interface World {
   readonly temporal: Client;
   /** A client of its own, as an application has one. */
   readonly belayer: Belayer;
+  /** A client whose starts go to another task queue. */
+  clientOn(taskQueue: string): Promise<Belayer>;
   work(
     app: App | AnyAgent,
     options?: { readonly model?: string; readonly taskQueue?: string },
@@ -56,20 +58,23 @@ export async function createWorld(options: OwnServersOptions = {}): Promise<Worl
     temporal: {},
   };
   const workers: AgentWorker[] = [];
-  const belayer = belayerOn({
-    settings,
-    database,
-    temporal,
-    by: 'tester',
-    eagerStart: false,
-    close: () => Promise.resolve(),
-  });
+  const client = (taskQueue: string): Belayer =>
+    belayerOn({
+      settings: { ...settings, taskQueue },
+      database,
+      temporal,
+      by: 'tester',
+      eagerStart: false,
+      close: () => Promise.resolve(),
+    });
+  const belayer = client(settings.taskQueue);
   return {
     servers,
     provider,
     database,
     temporal,
     belayer,
+    clientOn: (taskQueue) => Promise.resolve(client(taskQueue)),
     async work(app, { model = 'test-model', taskQueue } = {}) {
       const worker = await startAgentWorker({
         app: asApp(app),
