@@ -36,6 +36,10 @@ export async function workflowBundle(cacheFolder: string): Promise<string> {
   return file;
 }
 
+/** Names workflow code in histories, so that runs can be found and reset by it: 12 characters of its hash. */
+export const bundleName = (file: string): string =>
+  createHash('sha256').update(readFileSync(file)).digest('base64url').slice(0, 12);
+
 export async function bundleWorkflows(workflowInterceptorModules: string[] = []): Promise<string> {
   const entry = ['index.ts', 'index.js']
     .map((name) => join(root, 'workflows', name))
