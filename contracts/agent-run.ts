@@ -85,7 +85,6 @@ export const toolErrorCode = {
   resultTooLarge: 'result_too_large',
   denied: 'denied',
   notDone: 'not_done',
-  notDone: 'not_done',
   outcomeUnknown: 'outcome_unknown',
   tooManyCalls: 'too_many_calls',
   budgetSpent: 'budget_spent',
