@@ -1,5 +1,9 @@
 /** Puts a question to a human on record, and what was decided. */
-import type { CloseRequestInput, OpenRequestInput } from '../contracts/agent-run.ts';
+import type {
+  CloseRequestInput,
+  OpenRequestInput,
+  OpenRequestOutput,
+} from '../contracts/agent-run.ts';
 import { closeRequestRow, insertRequest } from '../storage/requests.ts';
 import { beginActivityCall } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
@@ -7,11 +11,11 @@ import type { ActivityDependencies } from './dependencies.ts';
 import { toActivityFailure } from './to-activity-failure.ts';
 
 export function createOpenRequest({ database, worker }: ActivityDependencies) {
-  return async function openRequest(input: OpenRequestInput): Promise<void> {
+  return async function openRequest(input: OpenRequestInput): Promise<OpenRequestOutput> {
     const call = beginActivityCall(worker);
     try {
       const text = await argumentsOf(database, call.run, input);
-      await insertRequest(database, call.run, { ...input, arguments: text });
+      return await insertRequest(database, call.run, { ...input, arguments: text });
     } catch (error) {
       throw toActivityFailure(error);
     } finally {

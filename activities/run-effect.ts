@@ -165,9 +165,8 @@ async function verifyThenRun(
     addCost: () => undefined,
     ...(claimed.customer ? { customer: claimed.customer } : {}),
   });
-  const { verify } = tool;
   const verified = await Promise.race([
-    tool.input.parseAsync(atHand.arguments).then((parsed) => verify?.(parsed, context)),
+    tool.input.parseAsync(atHand.arguments).then((parsed) => tool.verify?.(parsed, context)),
     // A verification that ignores its signal must not hold the call.
     whenAborted(context.signal),
   ]).catch(() => ({ done: 'unknown' }) as const);

@@ -218,6 +218,11 @@ export interface OpenRequestInput {
   readonly detail?: string;
 }
 
+/** The same request was decided before: Temporal was told to reset the run. */
+export interface OpenRequestOutput {
+  readonly decided?: Omit<CloseRequestInput, 'position'>;
+}
+
 export interface CloseRequestInput {
   readonly position: Position;
   readonly verdict: 'approved' | 'denied' | 'expired' | 'withdrawn';

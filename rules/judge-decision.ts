@@ -19,10 +19,11 @@ export function refuseDecision(
     return `\`by\` must have 1 to ${limits.decidedByCharsMax} characters.`;
   if ((decision.reason?.length ?? 0) > limits.reasonCharsMax)
     return `\`reason\` has more than ${limits.reasonCharsMax} characters.`;
-  if (state.halt !== undefined) return 'The run is halted.';
   const request = state.requests.find((candidate) => candidate.position === decision.request);
   if (request === undefined)
     return `There is no open request ${decision.request} in this run. It may have been decided already.`;
+  // What became of an effect is still to be said, or the halted run would wait for it in vain.
+  if (state.halt !== undefined && request.kind !== 'unknown') return 'The run is halted.';
   if (request.phase !== 'open' && request.phase !== 'to-open')
     return `Request ${decision.request} has been decided already${request.decision === undefined ? '' : ` (${request.decision.verdict} by ${request.decision.by})`}.`;
   if (request.deadlineMs <= nowMs) return `The deadline of request ${decision.request} has passed.`;

@@ -1,24 +1,36 @@
 /** Open questions to humans: rows that outlive workers and that one query lists for all runs. */
-import type { CloseRequestInput, OpenRequestInput } from '../contracts/agent-run.ts';
+import type {
+  CloseRequestInput,
+  OpenRequestInput,
+  OpenRequestOutput,
+} from '../contracts/agent-run.ts';
 import type { Database } from './database.ts';
 import { runUnknown } from './ledger.ts';
 import { storableJson } from './storable.ts';
 
-/** Opens a request; opening it again changes nothing. */
+/** Opens a request; opening it again changes nothing, and gives what was decided about it. */
 export async function insertRequest(
   database: Database,
   run: string,
   request: OpenRequestInput & { readonly arguments: string },
-): Promise<void> {
-  const rows = await database.query(
+): Promise<OpenRequestOutput> {
+  const [row] = await database.query<
+    { readonly verdict: string | null } & Pick<CloseRequestInput, 'by' | 'via'> & {
+        readonly reason: string | null;
+      }
+  >(
     {
       name: 'open_request',
       text: `with opened as (
           insert into belayer.request (run_no, position, kind, tool, arguments, arguments_hash, detail, deadline)
           select no, $2, $3, $4, $5, $6, $7, to_timestamp($8::double precision / 1000) from belayer.run where id = $1
           on conflict do nothing returning run_no)
-        select r.no, case when o.run_no is not null then belayer.add_event(r.no, 'request.opened', $2, $9) end as event
-        from belayer.run r left join opened o on o.run_no = r.no where r.id = $1`,
+        select r.no, case when o.run_no is not null then belayer.add_event(r.no, 'request.opened', $2, $9) end as event,
+          q.state as verdict, q.closed_by as by, q.closed_via as via, q.reason
+        from belayer.run r left join opened o on o.run_no = r.no
+        left join belayer.request q on q.run_no = r.no and q.position = $2 and q.arguments_hash = $6
+          and q.state in ('approved', 'denied', 'expired')
+        where r.id = $1`,
     },
     [
       run,
@@ -37,7 +49,17 @@ export async function insertRequest(
       }),
     ],
   );
-  if (rows.length === 0) throw runUnknown(run);
+  if (row === undefined) throw runUnknown(run);
+  const { verdict, by, via, reason } = row;
+  if (verdict === null) return {};
+  return {
+    decided: {
+      verdict: verdict as CloseRequestInput['verdict'],
+      by,
+      via,
+      ...(reason === null ? {} : { reason }),
+    },
+  };
 }
 
 /** Closes a request with what was decided; the first decision stays. */

@@ -21,6 +21,7 @@ import { decideNextStep } from '../rules/decide-next-step.ts';
 import {
   afterAbort,
   afterAsking,
+  afterDecision,
   afterFlagRaised,
   afterHalt,
   afterHistoryLong,
@@ -179,7 +180,7 @@ async function openRequest(run: AgentRun, position: Position): Promise<void> {
   const request = requestAt(run.state, position);
   const { proposed, policy } = callAt(run.state, request.call);
   const deadlineMs = Date.now() + (policy.approvalDeadlineMs ?? limits.approvalDeadlineMsDefault);
-  await persist(run, () =>
+  const opened = await persist(run, () =>
     bookkeeping.openRequest({
       position,
       kind: request.kind,
@@ -193,6 +194,11 @@ async function openRequest(run: AgentRun, position: Position): Promise<void> {
     }),
   );
   run.change((state) => afterRequestOpened(state, position, deadlineMs));
+  const { decided } = opened ?? {};
+  if (decided !== undefined && decided.verdict !== 'withdrawn') {
+    const { verdict, ...decision } = decided;
+    run.change((state) => afterDecision(state, position, { ...decision, verdict }));
+  }
 }
 
 async function closeRequest(run: AgentRun, position: Position): Promise<void> {

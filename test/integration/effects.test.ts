@@ -112,7 +112,7 @@ const asked = (of: Run, position = '1.1/unknown') =>
     ),
   );
 const toldToTheModel = (): unknown => {
-  const { messages } = world.provider.requests.at(-1)?.json as unknown as {
+  const { messages } = JSON.parse(world.provider.requests.at(-1)?.body ?? '') as {
     messages: { content: string }[];
   };
   const text = messages.at(-1)?.content ?? '';
@@ -335,6 +335,32 @@ test('a run that Temporal resets finds its finished positions: nothing is asked 
   expect(reads).toBe(2);
   const [call] = (await readCalls(world.database, own.id)).filter(({ name }) => name === 'read');
   expect(call?.fragment).toContain('read 1');
+});
+
+test('a run that Temporal resets finds what humans decided, and asks nobody again', async () => {
+  act = (_, time) => {
+    if (time === 1) throw new Error('connection lost');
+    return 'paid';
+  };
+  const own = await calls('never');
+  await own.approve((await asked(own)).position);
+  expect(await own.output()).toBe('ok');
+  await resetToStart(own);
+  expect(await world.temporal.workflow.getHandle(own.id).result()).toMatchObject({ kind: 'done' });
+  expect(keys).toHaveLength(2);
+  expect(await own.requests()).toHaveLength(1);
+});
+
+test('a halted run that waits to hear what became of an effect can be told, and ends', async () => {
+  act = () => {
+    throw new Error('connection lost');
+  };
+  const own = await calls('never');
+  const request = await asked(own);
+  await own.halt('enough');
+  await own.deny(request.position, { reason: 'it did happen' });
+  expect(await own.outcome()).toMatchObject({ kind: 'stopped', because: 'halted' });
+  expect(keys).toHaveLength(1);
 });
 
 test('a reset that goes another way is a conflict, and pays for nothing', async () => {
