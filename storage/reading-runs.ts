@@ -8,7 +8,15 @@ export interface RunRow {
   readonly agent: string;
   readonly customer: string;
   readonly key: string | null;
-  readonly state: 'starting' | 'running' | 'waiting' | 'no-worker' | 'halting' | 'done' | 'stopped' | 'failed';
+  readonly state:
+    | 'starting'
+    | 'running'
+    | 'waiting'
+    | 'no-worker'
+    | 'halting'
+    | 'done'
+    | 'stopped'
+    | 'failed';
   readonly createdAt: Date;
   readonly endedAt: Date | null;
   readonly outcome: RunOutcome | null;

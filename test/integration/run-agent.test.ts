@@ -21,7 +21,9 @@ const clerk = defineAgent({
 beforeAll(async () => {
   world = await createWorld();
   await world.work(clerk);
-  connection = await NativeConnection.connect({ address: world.servers.addresses.temporal.address });
+  connection = await NativeConnection.connect({
+    address: world.servers.addresses.temporal.address,
+  });
   worker = await Worker.create({
     connection,
     taskQueue: 'application',
