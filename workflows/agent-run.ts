@@ -63,6 +63,7 @@ export class AgentRun {
   /** A fault of ours in something that was launched: the loop throws it, and the run parks. */
   broken: Error | undefined;
   #waitingFor: string | undefined;
+  #wake: () => void = () => undefined;
   readonly flights = new Map<
     Position,
     { readonly scope: CancellationScope; readonly abortable: boolean }
@@ -75,6 +76,17 @@ export class AgentRun {
 
   change(transition: (state: RunState) => RunState): void {
     this.state = transition(this.state);
+    this.#wake();
+  }
+
+  /**
+   * Resolves at the next change. For a wait without a deadline: the SDK looks at conditions in
+   * rounds of their own, and each costs more than all that is decided here.
+   */
+  nextChange(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 
   /** Shown in the Temporal UI while the world is waited for. */
@@ -95,8 +107,12 @@ export class AgentRun {
       .catch((error: unknown) => {
         // A plain error parks the run; one of Temporal's own would fail it for a fault of ours.
         this.broken ??= new Error(`In flight at ${position}: ${String(error)}`, { cause: error });
+        this.#wake();
       })
-      .finally(() => this.flights.delete(position));
+      .finally(() => {
+        // The loop may have launched the position again by now.
+        if (this.flights.get(position)?.scope === scope) this.flights.delete(position);
+      });
   }
 }
 
@@ -171,7 +187,7 @@ async function wait(
   const moved = (): boolean =>
     run.broken !== undefined || decideNextStep(run.state, Date.now()).kind !== 'wait';
   if (step.humansOnly) run.change((state) => afterWaitBegins(state, Date.now()));
-  if (step.untilMs === undefined) await condition(moved);
+  if (step.untilMs === undefined) while (!moved()) await run.nextChange();
   else await condition(moved, Math.max(1, step.untilMs - Date.now()));
   if (step.humansOnly) run.change((state) => afterWaitEnds(state, Date.now()));
 }
