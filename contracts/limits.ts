@@ -116,6 +116,13 @@ export const limits = {
    */
   stickyTaskMsMax: 4_000,
 
+  /**
+   * Silence after which a workflow task's worker is taken for dead: near calls go on that long after a
+   * `kill -9`. Temporal's default of 10 s leaves too little of the promised 15 s; a near call in
+   * flight keeps its task alive by heartbeats at 0.8 of this, which is also when signals reach it.
+   */
+  workflowTaskMsMax: 7_000,
+
   // --- history ---------------------------------------------------------------------------------
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,

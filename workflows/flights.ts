@@ -182,6 +182,7 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
       args: [child.start],
       parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
       cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+      workflowTaskTimeout: limits.workflowTaskMsMax,
       staticSummary: `${position} ${agent}`,
     });
   } catch (error) {

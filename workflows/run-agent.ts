@@ -55,6 +55,7 @@ export async function runAgent<Output = string>(
     taskQueue,
     args: [start],
     parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    workflowTaskTimeout: limits.workflowTaskMsMax,
     staticSummary: agent,
   });
   if (outcome.kind === 'done') return (await readOutput(run)) as Output;
