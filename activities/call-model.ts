@@ -122,11 +122,14 @@ async function attemptModelCall(
     reservedTokens,
     deadlineMs,
   };
-  const flight = deps.inFlight.fly({
-    run: call.run,
-    agent: definition.frozen.name,
-    customer: undefined,
-  });
+  const flight = deps.inFlight.fly(
+    {
+      run: call.run,
+      agent: definition.frozen.name,
+      customer: undefined,
+    },
+    call.cancelled,
+  );
   flight.watched = opened.watched;
   try {
     return await send(deps, attempt, flight);
@@ -241,7 +244,7 @@ async function send(
     reply = await deps.models.call({
       body,
       model: input.model,
-      signal: AbortSignal.any([call.cancelled, flight.signal]),
+      signal: flight.signal,
       idleMs: Math.min(limits.modelStreamIdleMs, input.timeoutMs),
       timeoutMs: input.timeoutMs,
       onDelta: (text) => deltas.push(text),

@@ -7,6 +7,7 @@ import { idempotencyKey } from '../contracts/positions.ts';
 import { isNotDone, isToolError, toMicroUsd, type ToolContext } from '../definitions/internal.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { describeIssues } from './describe-issues.ts';
+import { following } from './following.ts';
 import { HaltedSignal } from './in-flight.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
 
@@ -36,7 +37,8 @@ export type ToolOutcome =
 
 export interface ToolAttempt {
   readonly attempt: number;
-  readonly signals: readonly AbortSignal[];
+  /** Ends the attempt. Absent for an effect: one that has begun is recorded, not abandoned. */
+  readonly stop?: AbortSignal;
   readonly customer?: string;
 }
 
@@ -46,12 +48,13 @@ export async function executeTool(
   attempt: ToolAttempt,
 ): Promise<ToolOutcome> {
   const { tool, input } = atHand;
-  const timeout = new AbortController();
-  const timer = setTimeout(
-    () => timeout.abort(new Error(`timed out after ${input.timeoutMs} ms`)),
-    input.timeoutMs,
-  );
-  const signal = AbortSignal.any([timeout.signal, ...attempt.signals]);
+  const { controller, unfollow } = following(attempt.stop);
+  const { signal } = controller;
+  let timedOut = false;
+  const timer = setTimeout(() => {
+    timedOut = !signal.aborted;
+    controller.abort(new Error(`timed out after ${input.timeoutMs} ms`));
+  }, input.timeoutMs);
   let costMicroUsd = 0;
   const context = contextOf(deps, atHand, {
     ...attempt,
@@ -75,13 +78,17 @@ export async function executeTool(
     ]);
     return await checkOutput(atHand, value, costMicroUsd);
   } catch (error) {
-    return describeFailure(error, { timeout: timeout.signal, input, costMicroUsd });
+    return describeFailure(error, { timedOut, input, costMicroUsd });
   } finally {
     clearTimeout(timer);
     // Whatever the tool left running is told that nobody waits for it.
-    timeout.abort(new Error('the attempt is over'));
+    unfollow();
+    controller.abort(attemptOver);
   }
 }
+
+/** One for all attempts: a stack of its own would cost more than a short tool. */
+const attemptOver = new Error('the attempt is over');
 
 export function whenAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
@@ -169,7 +176,7 @@ function failed(
 function describeFailure(
   error: unknown,
   attempt: {
-    readonly timeout: AbortSignal;
+    readonly timedOut: boolean;
     readonly input: { readonly timeoutMs: number };
     readonly costMicroUsd: number;
   },
@@ -177,7 +184,7 @@ function describeFailure(
   const { costMicroUsd } = attempt;
   if (error instanceof HaltedSignal) return { kind: 'halted', reason: error.reason, costMicroUsd };
   const message = cut(error instanceof Error ? error.message : String(error));
-  if (attempt.timeout.aborted)
+  if (attempt.timedOut)
     return {
       kind: 'failed',
       code: toolErrorCode.timeout,

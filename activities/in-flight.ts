@@ -6,6 +6,7 @@
  * with a claim check the flags in the database, and only calls without one rely on this copy.
  */
 import type { StopScope } from '../storage/ledger.ts';
+import { following } from './following.ts';
 
 export interface StopFlag {
   readonly scope: StopScope;
@@ -37,8 +38,11 @@ export interface FlightEntry {
 }
 
 export interface InFlight {
-  /** Registers a call. Its signal is aborted with `HaltedSignal` when a flag that applies is raised. */
-  fly(owner: CallOwner): FlightEntry;
+  /**
+   * Registers a call. Its signal is aborted with `HaltedSignal` when a flag that applies is raised,
+   * and as `cancelled` is.
+   */
+  fly(owner: CallOwner, cancelled: AbortSignal): FlightEntry;
   /** The reason of the first flag that applies, from this worker's copy. */
   stoppedBy(owner: CallOwner): string | undefined;
   /** Replaces the copy of the flags, and aborts what they apply to. */
@@ -63,12 +67,15 @@ export function createInFlight(): InFlight {
     }
   };
   return {
-    fly(owner) {
-      const controller = new AbortController();
+    fly(owner, cancelled) {
+      const { controller, unfollow } = following(cancelled);
       const entry: FlightEntry = {
         signal: controller.signal,
         watched: false,
-        land: () => void flights.delete(controller),
+        land() {
+          flights.delete(controller);
+          unfollow();
+        },
       };
       flights.set(controller, { owner, entry });
       return entry;

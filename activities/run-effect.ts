@@ -92,8 +92,7 @@ async function attemptEffect(
   const began = performance.now();
   const outcome = await executeTool(deps, atHand, {
     attempt: claimed.attempt,
-    // Not the halt's signal: an effect that has begun is recorded, not abandoned.
-    signals: [],
+    // No `stop`: an effect that has begun is recorded, not abandoned.
     ...(claimed.customer ? { customer: claimed.customer } : {}),
   });
   const { repeat } = tool.data;

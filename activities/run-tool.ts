@@ -68,12 +68,12 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
 
   const startedAt = new Date();
   const began = performance.now();
-  const flight = deps.inFlight.fly(owner);
+  const flight = deps.inFlight.fly(owner, call.cancelled);
   let outcome: ToolOutcome;
   try {
     outcome = await executeTool(deps, atHand, {
       attempt: call.attempt,
-      signals: [call.cancelled, flight.signal],
+      stop: flight.signal,
       ...(input.customer === undefined ? {} : { customer: input.customer }),
     });
   } finally {

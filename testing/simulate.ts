@@ -353,7 +353,7 @@ class Simulation {
     let attempt = 0;
     do {
       attempt += 1;
-      outcome = await executeTool(deps, atHand, { attempt, signals: [] });
+      outcome = await executeTool(deps, atHand, { attempt });
     } while (
       outcome.kind === 'failed' &&
       outcome.retryable &&
