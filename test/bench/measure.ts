@@ -76,9 +76,16 @@ async function historyOf(
       const described = await handle.describe();
       bytes += described.historySize ?? 0;
       events += described.historyLength;
-      const started = (await handle.fetchHistory()).events?.[0];
+      const { workflowService, options } = stage.temporal;
+      // The first event alone: a whole history of the hand-written loop is more than one message may hold.
+      const first = await workflowService.getWorkflowExecutionHistory({
+        namespace: options.namespace,
+        execution: { workflowId, runId: described.runId },
+        maximumPageSize: 1,
+      });
       runId =
-        started?.workflowExecutionStartedEventAttributes?.continuedExecutionRunId || undefined;
+        first.history?.events?.[0]?.workflowExecutionStartedEventAttributes
+          ?.continuedExecutionRunId || undefined;
     } while (runId !== undefined);
   }
   return { historyBytes: bytes / sample.length, historyEvents: events / sample.length };
