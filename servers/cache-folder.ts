@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, lstatSync, mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, lstatSync } from 'node:fs';
 import { homedir, tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import { makeFolder } from './make-folder.ts';
 
 /**
  * Where programs that were fetched are kept: once per user, by version, shared by all projects.
@@ -23,7 +24,7 @@ export function cacheFolder(env: NodeJS.ProcessEnv = process.env): string {
 /** The same, made. */
 export function madeCacheFolder(env: NodeJS.ProcessEnv = process.env): string {
   const folder = cacheFolder(env);
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  makeFolder(folder, 'BELAYER_CACHE', 0o755);
   return folder;
 }
 

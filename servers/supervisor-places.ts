@@ -3,6 +3,7 @@ import { mkdirSync, realpathSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ownOnly } from './cache-folder.ts';
+import { makeFolder } from './make-folder.ts';
 import { serverLimits } from './server-limits.ts';
 
 /** Where the things of a data folder's supervisor are. */
@@ -17,7 +18,7 @@ export interface SupervisorPlaces {
 /** `dataFolder` as one absolute path without links, so that two ways to the same folder meet the same supervisor. Makes it. */
 export function supervisorPlaces(dataFolder: string): SupervisorPlaces {
   // It holds conversations: for its owner only.
-  mkdirSync(dataFolder, { recursive: true, mode: 0o700 });
+  makeFolder(dataFolder, 'BELAYER_DATA');
   const folder = realpathSync(resolve(dataFolder));
   return {
     dataFolder: folder,
