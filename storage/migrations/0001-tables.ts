@@ -88,14 +88,14 @@ create table belayer.call (
   send_deadline timestamptz,
   reserved_micro_usd bigint not null default 0,
   reserved_tokens bigint not null default 0,
-  -- what the activity answered to the workflow
-  answer jsonb,
+  -- what the activity answered to the workflow, byte for byte: it is given again, never looked into
+  answer json,
   -- the message that the transcript holds for this call
   fragment text,
   fragment_hash text,
   output text,
   primary key (run_no, position)
-) with (fillfactor = 80);
+);
 
 -- The journal: one row per attempt, when it ends or is given up.
 create table belayer.attempt (

@@ -135,7 +135,7 @@ create function belayer.open_model_call(
   p_run text, p_position text, p_worker text, p_model text, p_request_hash text,
   p_chain int, p_from int, p_heads text[], p_ats text[], p_fragments text[],
   p_micro_usd bigint, p_tokens bigint, p_send_ms int, p_want_from int,
-  out verdict text, out run_no bigint, out attempt int, out watched boolean, out answer jsonb, out detail text, out fragments text[])
+  out verdict text, out run_no bigint, out attempt int, out watched boolean, out answer json, out detail text, out fragments text[])
 language plpgsql as $$
 declare r record; c belayer.call; n int := coalesce(array_length(p_heads, 1), 0); written int; b record; now_ timestamptz := clock_timestamp();
 begin
@@ -213,9 +213,9 @@ end $$;
 create function belayer.close_model_call(
   p_run_no bigint, p_position text, p_attempt int, p_worker text,
   p_outcome text, p_code text, p_detail text, p_retryable boolean,
-  p_answer jsonb, p_fragment text, p_fragment_hash text, p_output text, p_chain int, p_seq int, p_head text,
+  p_answer json, p_fragment text, p_fragment_hash text, p_output text, p_chain int, p_seq int, p_head text,
   p_cost bigint, p_tokens bigint, p_journal jsonb, p_event jsonb,
-  out verdict text, out answer jsonb)
+  out verdict text, out answer json)
 language plpgsql as $$
 declare c belayer.call; a record; j record; taken boolean;
 begin
@@ -262,8 +262,8 @@ end $$;
 create function belayer.record_read(
   p_run text, p_position text, p_worker text, p_tool text, p_request_hash text, p_started_at timestamptz,
   p_outcome text, p_code text, p_detail text, p_retryable boolean, p_latency_ms int, p_cost bigint,
-  p_answer jsonb, p_fragment text, p_fragment_hash text, p_event jsonb,
-  out verdict text, out answer jsonb, out fragment text, out attempt int)
+  p_answer json, p_fragment text, p_fragment_hash text, p_event jsonb,
+  out verdict text, out answer json, out fragment text, out attempt int)
 language plpgsql as $$
 declare v_no bigint; c belayer.call; a record;
 begin
@@ -309,7 +309,7 @@ end $$;
 create function belayer.claim_call(
   p_run text, p_position text, p_worker text, p_tool text, p_request_hash text,
   p_repeat text, p_key_valid_ms bigint, p_send_ms int, p_again text, p_verified boolean,
-  out verdict text, out run_no bigint, out attempt int, out answer jsonb, out detail text, out wait_ms int, out customer text)
+  out verdict text, out run_no bigint, out attempt int, out answer json, out detail text, out wait_ms int, out customer text)
 language plpgsql as $$
 declare r record; c belayer.call; now_ timestamptz := clock_timestamp(); approved boolean;
 begin
@@ -374,8 +374,8 @@ end $$;
 create function belayer.close_call(
   p_run_no bigint, p_position text, p_attempt int, p_worker text, p_state text,
   p_outcome text, p_code text, p_detail text, p_retryable boolean, p_latency_ms int, p_cost bigint,
-  p_answer jsonb, p_fragment text, p_fragment_hash text, p_event jsonb,
-  out verdict text, out answer jsonb)
+  p_answer json, p_fragment text, p_fragment_hash text, p_event jsonb,
+  out verdict text, out answer json)
 language plpgsql as $$
 declare c belayer.call; a record;
 begin
@@ -407,7 +407,7 @@ end $$;
 -- Carves a child run's ceiling out of its parent's. Asked again, the answer is the same.
 create function belayer.open_child(
   p_run text, p_position text, p_worker text, p_agent text, p_request_hash text, p_micro_usd bigint, p_tokens bigint,
-  out verdict text, out run_no bigint, out micro_usd bigint, out tokens bigint, out answer jsonb, out detail text, out customer text)
+  out verdict text, out run_no bigint, out micro_usd bigint, out tokens bigint, out answer json, out detail text, out customer text)
 language plpgsql as $$
 declare r record; c belayer.call; b record; now_ timestamptz := clock_timestamp();
 begin
@@ -440,7 +440,7 @@ end $$;
 create function belayer.close_child(
   p_run text, p_position text, p_child text, p_worker text, p_status text, p_code text,
   p_answer jsonb, p_fragment text, p_fragment_hash text, p_event jsonb,
-  out verdict text, out answer jsonb)
+  out verdict text, out answer json)
 language plpgsql as $$
 declare v_no bigint; c belayer.call; b record;
 begin
