@@ -321,7 +321,13 @@ async function closeReplied(
           outputTokens: reply.usage?.outputTokens ?? 0,
           latencyMs: Math.round(reply.latencyMs),
           outcome: judged.kind,
-          calls: judged.kind === 'calls' ? judged.calls.map(({ tool }) => ({ tool })) : [],
+          calls:
+            judged.kind === 'calls'
+              ? judged.calls.map(({ tool, error }) => ({
+                  tool,
+                  ...(error === undefined ? {} : { refused: error.code }),
+                }))
+              : [],
         },
       }),
     { deadlineMs: attempt.deadlineMs },

@@ -26,6 +26,11 @@ export function checkStart(
   agent: string,
   options: StartOptions<unknown>,
 ): { readonly input: unknown; customer?: string; key?: string; options?: RunOptions } {
+  if (typeof options !== 'object' || options === null)
+    throw new BelayerError(
+      failureType.inputRejected,
+      `A run of \`${String(agent)}\` needs options with an \`input\`; it got ${String(options)}. Nothing was started.`,
+    );
   const mistakes: string[] = [];
   if (typeof agent !== 'string' || agent === '' || agent.length > limits.agentNameCharsMax)
     mistakes.push(`the agent's name must have 1 to ${limits.agentNameCharsMax} characters`);
@@ -90,6 +95,8 @@ function readLimits(
       !Number.isFinite(given.costUsd)
     )
       mistakes.push(`\`limits.costUsd\` is ${String(given.costUsd)}; it must be above 0`);
+    else if (toMicroUsd(given.costUsd) < 1)
+      mistakes.push(`\`limits.costUsd\` is ${given.costUsd}; the smallest is 0.000001`);
     else read.costMicroUsd = toMicroUsd(given.costUsd);
   }
   if (given.wall !== undefined) {

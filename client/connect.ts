@@ -5,7 +5,6 @@
  */
 import { Client, Connection } from '@temporalio/client';
 import { BelayerError, failureType } from '../contracts/failures.ts';
-import { limits } from '../contracts/limits.ts';
 import type { App, AgentName, InputOf, OutputOf } from '../definitions/index.ts';
 import { type Lease, leaseServers } from '../servers/index.ts';
 import { openDatabase } from '../storage/database.ts';
@@ -14,7 +13,7 @@ import { migrate } from '../storage/migrate.ts';
 import type { DefinitionCache } from '../storage/new-run.ts';
 import { insertNewRun } from '../storage/new-run.ts';
 import { openRequests, type RequestRow } from '../storage/requests.ts';
-import { listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
+import { checkedLimit, listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Run } from './run.ts';
@@ -151,7 +150,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
       return run;
     },
     runs: (options) => listRuns(database, options),
-    inbox: (options) => openRequests(database, options?.limit ?? limits.watchEventsPerReadMax),
+    inbox: async (options) => openRequests(database, checkedLimit(options?.limit ?? 500, 10_000)),
     close,
     [Symbol.asyncDispose]: close,
   };

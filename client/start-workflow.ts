@@ -39,7 +39,7 @@ export async function startWorkflow(
         workflowIdReusePolicy: 'REJECT_DUPLICATE',
         workflowIdConflictPolicy: 'FAIL',
         workflowTaskTimeout: limits.workflowTaskMsMax,
-      staticSummary: input.agent,
+        staticSummary: input.agent,
         ...(parts.eagerStart ? { requestEagerStart: true } : {}),
         ...(attributes.length === 0 ? {} : { typedSearchAttributes: attributes }),
       }),

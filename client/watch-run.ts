@@ -1,8 +1,9 @@
 import type { ReplyDelta, RunEvent } from '../contracts/events.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Database } from '../storage/database.ts';
 import { isStorageUnavailable } from '../storage/database.ts';
-import { announceWatcher, readEvents } from '../storage/events.ts';
+import { announceWatcher, hasEnded, readEvents } from '../storage/events.ts';
 import type { WatchOptions } from './run.ts';
 
 /**
@@ -16,6 +17,11 @@ export async function* watchRun(
   options: WatchOptions,
 ): AsyncGenerator<RunEvent | ReplyDelta> {
   let seen = options.after ?? 0;
+  if (!Number.isSafeInteger(seen) || seen < 0)
+    throw new BelayerError(
+      failureType.inputRejected,
+      `\`after\` is ${String(options.after)}; it must be the number of an event, or 0.`,
+    );
   const deltas: ReplyDelta[] = [];
   let wake: () => void = () => undefined;
   const runNo = await announceWatcher(database, run);
@@ -47,6 +53,9 @@ export async function* watchRun(
         if (event.kind === 'run.ended') return;
       }
       if ((events?.length ?? 0) >= limits.watchEventsPerReadMax || noticed) continue;
+      // Whoever has seen the last event already waits for none.
+      if (events?.length === 0 && (await hasEnded(database, runNo).catch(ignoreOutage)) === true)
+        if ((await readEvents(database, { run, no: runNo }, seen)).length === 0) return;
       await Promise.race([notice, pause(limits.watchPollMs)]);
     }
   } finally {

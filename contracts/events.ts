@@ -22,7 +22,11 @@ export type RunEvent = EventBase &
         readonly outputTokens: number;
         readonly latencyMs: number;
         /** What the model asked for; the results come as `tool.finished` at `7.1`, `7.2` ... */
-        readonly calls: readonly { readonly tool: string }[];
+        readonly calls: readonly {
+          readonly tool: string;
+          /** The call can never run, and the model is told this code. */
+          readonly refused?: string;
+        }[];
         readonly outcome: 'calls' | 'final' | 'misfit' | 'refused';
       }
     | {

@@ -29,6 +29,7 @@ export const failureType = {
   decisionRejected: 'DecisionRejected',
   keyReused: 'KeyReused',
   outputInvalid: 'OutputInvalid',
+  connectionClosed: 'ConnectionClosed',
   serverUnreachable: 'ServerUnreachable',
   serverMissing: 'ServerMissing',
   applicationFailed: 'ApplicationFailed',

@@ -54,9 +54,15 @@ export function openDatabase(settings: DatabaseSettings): Database {
   const pool = new pg.Pool(config);
   // Without a listener the end of an idle connection would end the process.
   pool.on('error', () => undefined);
+  let closed: Promise<void> | undefined;
   return {
     pool,
     async query<Row>(statement: Statement, values: readonly unknown[] = []) {
+      if (closed !== undefined)
+        throw new BelayerError(
+          failureType.connectionClosed,
+          'This connection to Belayer has been closed. Connect again.',
+        );
       try {
         const result = await pool.query({ ...statement, values: values.map(storable) });
         return result.rows as readonly Row[];
@@ -65,7 +71,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
       }
     },
     listen: (channel, onMessage) => listen(config, channel, onMessage),
-    close: () => pool.end(),
+    close: () => (closed ??= pool.end()),
   };
 }
 

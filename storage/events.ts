@@ -51,3 +51,15 @@ export async function announceWatcher(database: Database, run: string): Promise<
   if (row === undefined) throw runUnknown(run);
   return row.no;
 }
+
+/** Whether the run's books are closed. Its last event is then on record. */
+export async function hasEnded(database: Database, runNo: number): Promise<boolean> {
+  const [row] = await database.query<{ ended: boolean }>(
+    {
+      name: 'has_ended',
+      text: 'select ended_at is not null as ended from belayer.run where no = $1',
+    },
+    [runNo],
+  );
+  return row?.ended ?? false;
+}

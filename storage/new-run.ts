@@ -123,7 +123,10 @@ const validators = new Map<string, ReturnType<typeof ajv.compile>>();
 
 function checkedInput({ hash, frozen }: PublishedAgent, input: unknown): string {
   const reject = (message: string): BelayerError =>
-    new BelayerError(failureType.inputRejected, `${message} Nothing was started.`);
+    new BelayerError(
+      failureType.inputRejected,
+      `${message}${message.endsWith('\n') ? '' : ' '}Nothing was started.`,
+    );
   let text: string;
   if (frozen.inputSchema === undefined) {
     if (typeof input !== 'string' || input === '')

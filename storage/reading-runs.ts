@@ -1,5 +1,6 @@
 /** What is on record of runs, for people and programs: rows, journals, prompts as they were sent. */
 import type { RunOutcome } from '../contracts/agent-run.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
 
@@ -58,7 +59,17 @@ export interface ListRuns {
 }
 
 /** Runs, newest first. */
-export function listRuns(database: Database, options: ListRuns = {}): Promise<readonly RunRow[]> {
+export async function listRuns(
+  database: Database,
+  options: ListRuns = {},
+): Promise<readonly RunRow[]> {
+  const known = ['agent', 'customer', 'open', 'limit'];
+  const unknown = Object.keys(options).filter((name) => !known.includes(name));
+  if (unknown.length > 0)
+    throw new BelayerError(
+      failureType.inputRejected,
+      `\`${unknown.join('`, `')}\` is not an option of runs; known are ${known.join(', ')}.`,
+    );
   return database.query<RunRow>(
     {
       text: `select ${columns} from (
@@ -71,8 +82,18 @@ export function listRuns(database: Database, options: ListRuns = {}): Promise<re
       options.agent ?? null,
       options.customer ?? null,
       options.open ?? false,
-      Math.min(options.limit ?? 50, 1_000),
+      checkedLimit(options.limit ?? 50, 1_000),
     ],
+  );
+}
+
+/** @throws InputRejected  Not a whole number from 1 to `max`. */
+export function checkedLimit(limit: unknown, max: number): number {
+  if (typeof limit === 'number' && Number.isSafeInteger(limit) && limit >= 1 && limit <= max)
+    return limit;
+  throw new BelayerError(
+    failureType.inputRejected,
+    `\`limit\` is ${String(limit)}; it must be a whole number from 1 to ${max}.`,
   );
 }
 
@@ -144,13 +165,25 @@ export interface CallRow {
   readonly claimedAt: Date;
   /** The message that the transcript holds for it. */
   readonly fragment: string | null;
+  /** Of a model call: the calls it asked for that could never run, and why. */
+  readonly refused: readonly {
+    readonly position: Position;
+    readonly tool: string;
+    readonly code: string;
+    readonly message: string;
+  }[];
 }
 
 export function readCalls(database: Database, run: string): Promise<readonly CallRow[]> {
   return database.query<CallRow>(
     {
       name: 'read_calls',
-      text: `select c.position, c.kind, c.name, c.state, c.attempt, c.worker, c.claimed_at as "claimedAt", c.fragment
+      text: `select c.position, c.kind, c.name, c.state, c.attempt, c.worker, c.claimed_at as "claimedAt", c.fragment,
+          coalesce((select jsonb_agg(jsonb_build_object('position', split_part(c.position, '/', 1) || '.' || asked.n,
+              'tool', asked.call->'tool', 'code', asked.call->'error'->'code', 'message', asked.call->'error'->'message') order by asked.n)
+            from jsonb_array_elements(case when c.kind = 'model' and jsonb_typeof(c.answer::jsonb->'calls') = 'array' then c.answer::jsonb->'calls' else '[]'::jsonb end)
+              with ordinality asked(call, n)
+            where asked.call ? 'error'), '[]') as refused
         from belayer.call c join belayer.run r on r.no = c.run_no where r.id = $1 order by c.first_claimed_at, c.position`,
     },
     [run],

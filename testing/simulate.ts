@@ -7,6 +7,7 @@
  */
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { executeTool, type ToolOutcome } from '../activities/execute-tool.ts';
+import { describeIssues } from '../activities/describe-issues.ts';
 import { judgeReply } from '../activities/judge-reply.ts';
 import type { ModelResponse } from '../activities/models/model-client.ts';
 import { requestParameters } from '../activities/models/request-parameters.ts';
@@ -14,7 +15,7 @@ import { standInModelId } from '../activities/models/stand-in-id.ts';
 import { failedResult, okResult } from '../activities/tool-result.ts';
 import type { EntryRef, RunOutcome, RunToolOutput, StopReason } from '../contracts/agent-run.ts';
 import type { FrozenAgent } from '../contracts/definitions.ts';
-import { failureType, invariant } from '../contracts/failures.ts';
+import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import {
   type AnyAgent,
@@ -135,7 +136,7 @@ class Simulation {
   }
 
   async run(): Promise<Simulated> {
-    const input = this.#agent.input?.parse(this.#options.input) ?? this.#options.input;
+    const input = this.#parsedInput();
     if (typeof this.#agent.instructions === 'function')
       this.#messages.push(systemMessage(await this.#agent.instructions(input)));
     this.#messages.push(
@@ -197,6 +198,17 @@ class Simulation {
           throw new Error(`A simulation never comes to ${step.kind}.`);
       }
     }
+  }
+
+  #parsedInput(): unknown {
+    const { input } = this.#options;
+    const parsed = this.#agent.input?.safeParse(input);
+    if (parsed === undefined) return input;
+    if (parsed.success) return parsed.data;
+    throw new BelayerError(
+      failureType.inputRejected,
+      `The input of agent \`${this.#agent.name}\` does not fit its schema: ${describeIssues(parsed.error)}`,
+    );
   }
 
   #ended(outcome: RunOutcome, steps: number): Simulated {

@@ -1,6 +1,6 @@
 import { duration, moment } from './amounts.ts';
 import type { FullCall } from './read-calls-in-full.ts';
-import { attemptLine } from './run-text.ts';
+import { attemptLine, refusedLine } from './run-text.ts';
 import { indented, safeJson, safeLine, safeText } from './safe-text.ts';
 
 /** A message as it stands in a prompt or in the transcript. Fields of it may be missing. */
@@ -26,11 +26,14 @@ function callText(call: FullCall): string {
     ...call.attempts.map(attemptLine),
     ...(call.prompt === undefined
       ? []
-      : [`  prompt: ${call.prompt.bytes} bytes, SHA-256 ${call.prompt.hash} (as recorded)`]),
+      : [
+          `  prompt: ${call.prompt.bytes} bytes, SHA-256 ${Buffer.from(call.prompt.hash, 'base64url').toString('hex')} (as recorded)`,
+        ]),
     ...(messages ?? []).map((message) => messageText(message)),
     ...(call.message === undefined
       ? []
       : [`  ${call.kind === 'model' ? 'reply' : 'result'}:`, messageText(call.message as Message)]),
+    ...call.refused.map(refusedLine),
     ...call.requests.map(
       (request) =>
         `  ${request.position}: ${request.state}${request.closedBy === null ? `, until ${moment(request.deadline)} UTC` : ` by ${safeLine(request.closedBy)}`}${request.reason === null ? '' : `: ${safeLine(request.reason)}`}, asked ${duration(Date.now() - request.openedAt.getTime())} ago`,

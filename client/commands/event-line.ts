@@ -53,7 +53,7 @@ function replied(event: Extract<RunEvent, { kind: 'model.replied' }>): string {
     case 'final':
       return 'gave its output';
     case 'calls':
-      return `asks for ${event.calls.map((call) => `${safeLine(call.tool)}`).join(', ')}`;
+      return `asks for ${event.calls.map((call) => `${safeLine(call.tool)}${call.refused === undefined ? '' : ` (${safeLine(call.refused)})`}`).join(', ')}`;
     case 'misfit':
       return 'wrote an output that does not fit';
     case 'refused':

@@ -17,6 +17,7 @@ export interface ShownRun {
 /** A run for a person: its state, its steps with every attempt, what was asked, what it came to. */
 export function runText({ run, output, attempts, calls, requests }: ShownRun): string {
   const unended = calls.filter(({ state }) => state !== 'done');
+  const refused = calls.flatMap((call) => call.refused);
   const steps = [
     ...new Set([...attempts, ...unended].map(({ position }) => stepOf(position))),
   ].toSorted((a, b) => a - b);
@@ -29,6 +30,7 @@ export function runText({ run, output, attempts, calls, requests }: ShownRun): s
     ...steps.flatMap((step) => [
       `step ${step}`,
       ...ofStep(attempts, step).map(attemptLine),
+      ...ofStep(refused, step).map(refusedLine),
       ...ofStep(unended, step).map(unendedLine),
       ...ofStep(requests, step).map(requestLine),
     ]),
@@ -74,6 +76,9 @@ export function attemptLine(attempt: AttemptRow): string {
 
 const unendedLine = (call: Omit<CallRow, 'fragment'>): string =>
   `  ${call.position.padEnd(14)} ${safeLine(call.name, 60).padEnd(20)} ${call.state}, attempt ${call.attempt}, since ${moment(call.claimedAt)} UTC by ${safeLine(call.worker)}`;
+
+export const refusedLine = (call: CallRow['refused'][number]): string =>
+  `  ${call.position.padEnd(14)} ${safeLine(call.tool, 60).padEnd(20)} did not run: ${safeLine(call.code)}  ${safeLine(call.message, 300)}`;
 
 const requestLine = (request: RequestRow): string =>
   `  ${request.position.padEnd(14)} ${safeLine(request.tool, 60).padEnd(20)} ${

@@ -41,7 +41,11 @@ export function describe(event: RunEvent): string | undefined {
     case 'run.started':
       return at('', 'start', pc.dim(event.run));
     case 'model.replied': {
-      const asks = counted(event.calls.map((call) => call.tool)).join(', ');
+      const asks = counted(
+        event.calls.map(
+          ({ tool, refused }) => `${tool}${refused === undefined ? '' : ` (${refused})`}`,
+        ),
+      ).join(', ');
       const outcome = {
         calls: `asks for ${asks}`,
         final: 'ends',

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { RunFailed, RunStopped } from '../../client/index.ts';
 import { defineAgent, defineApp, defineTool, ToolError } from '../../definitions/index.ts';
 import { sha256 } from '../../storage/hash.ts';
-import { readJournal, readPrompt } from '../../storage/reading-runs.ts';
+import { readCalls, readJournal, readPrompt } from '../../storage/reading-runs.ts';
 import { promptTail } from '../../rules/render-message.ts';
 import { fault, reply } from '../../testing/provider/index.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -169,6 +169,15 @@ test('calls that can never run are answered with what was wrong', async () => {
     .slice(-3)
     .map((message) => (JSON.parse(message.content) as { error: { code: string } }).error.code);
   expect(codes).toEqual(['bad_arguments', 'bad_arguments', 'unknown_tool']);
+  const replied = [];
+  for await (const event of run.watch()) if (event.kind === 'model.replied') replied.push(event);
+  expect(replied[0]?.calls.map(({ refused }) => refused)).toEqual(codes);
+  const [asked] = await readCalls(world.database, run.id);
+  expect(asked?.refused.map(({ position, code }) => [position, code])).toEqual([
+    ['1.1', 'bad_arguments'],
+    ['1.2', 'bad_arguments'],
+    ['1.3', 'unknown_tool'],
+  ]);
 });
 
 test('provider faults are retried, journalled, and charged as far as they may have cost', async () => {
@@ -281,6 +290,32 @@ test('the same key and input give the same run; the same key with another input 
   expect(second.id).toBe(first.id);
   await expect(world.belayer.start('support', { input: 'two', key: 'k' })).rejects.toMatchObject({
     type: 'KeyReused',
+  });
+});
+
+test('watching on from the last event of a run that has ended ends at once', async () => {
+  world.provider.script([reply.text('done')]);
+  const run = await world.belayer.start('support', { input: 'go' });
+  await run.output();
+  for await (const event of run.watch({ after: 9_999 })) throw new Error(`${event.kind} came`);
+  await expect(async () => {
+    for await (const event of run.watch({ after: Number.NaN })) throw new Error(event.kind);
+  }).rejects.toMatchObject({ type: 'InputRejected' });
+});
+
+test('lists refuse options that they do not have and limits that are none', async () => {
+  await expect(world.belayer.runs({ limit: -1 })).rejects.toMatchObject({ type: 'InputRejected' });
+  await expect(world.belayer.inbox({ limit: 0 })).rejects.toMatchObject({ type: 'InputRejected' });
+  await expect(world.belayer.runs({ customr: 'x' } as never)).rejects.toThrow(/customr/);
+  await expect(world.belayer.start('support', null as never)).rejects.toThrow(/needs options/);
+});
+
+test('what is asked of a closed connection is refused as that, not waited for', async () => {
+  const { openDatabase } = await import('../../storage/database.ts');
+  const database = openDatabase({ url: world.servers.addresses.databaseUrl });
+  await database.close();
+  await expect(database.query({ text: 'select 1' })).rejects.toMatchObject({
+    type: 'ConnectionClosed',
   });
 });
 
