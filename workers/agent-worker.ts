@@ -4,7 +4,7 @@
  * Nothing of a run lives in it. Killed, it loses only what was in flight, and another goes on.
  */
 import { Client } from '@temporalio/client';
-import { NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { makeTelemetryFilterString, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -184,5 +184,14 @@ let installed = false;
 function installRuntime(log: ReturnType<typeof createLog>): void {
   if (installed) return;
   installed = true;
-  Runtime.install({ logger: log.temporal, shutdownSignals: [] });
+  // A near call holds its workflow task by design: only one that is held far too long is worth a line.
+  process.env['TEMPORAL_WORKFLOW_TASK_DURATION_WARN_SECONDS'] ??= '30';
+  Runtime.install({
+    logger: log.temporal,
+    // What the native core says goes where everything goes, and not past it to the screen.
+    telemetryOptions: {
+      logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'WARN', other: 'ERROR' }) },
+    },
+    shutdownSignals: [],
+  });
 }
