@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { cacheFolder } from './cache-folder.ts';
+import { checkWritable } from './check-writable.ts';
 import { readDevServerSettings } from './dev-server-settings.ts';
 import { findOnPath } from './find-executable.ts';
 import { devServerFile } from './package-folder.ts';
@@ -9,6 +10,7 @@ import { clusterMajor } from './postgres-cluster.ts';
 import { postgresRunAs } from './postgres-run-as.ts';
 import { commandLineOf, isAlive } from './process-identity.ts';
 import { readRecord } from './servers-record.ts';
+import { livingSupervisor } from './supervisor-process.ts';
 import type { SupervisorStatus } from './supervisor-protocol.ts';
 
 export interface DoctorFinding {
@@ -69,7 +71,9 @@ export function lookAtSettings(dataFolder: string): DoctorFinding {
   return { what: 'settings', state: 'good', said: `the embedded Temporal runs with ${path}`, path };
 }
 
+/** @throws SettingsRejected  It cannot be written, or not be made. */
 export function lookAtDataFolder(path: string): DoctorFinding {
+  checkWritable(path, 'BELAYER_DATA');
   if (!existsSync(path))
     return {
       what: 'data-folder',
@@ -112,6 +116,14 @@ export async function lookAtSupervisor(
       ...(failed ? { toDo: `Read ${join(dataFolder, 'logs')}.` } : {}),
     };
   }
+  const silent = livingSupervisor(join(dataFolder, 'servers.json'));
+  if (silent !== undefined)
+    return {
+      what: 'supervisor',
+      state: 'wrong',
+      said: `lives (pid ${silent.pid}) but does not answer; its log is ${join(dataFolder, 'logs', 'supervisor.log')}`,
+      toDo: 'If it does not answer a moment later either, `belayer servers stop` ends it and its servers.',
+    };
   const left = Object.entries(readRecord(join(dataFolder, 'servers.json')).servers).flatMap(
     ([name, { process: left, mark }]) =>
       left !== undefined && isAlive(left) && commandLineOf(left.pid).includes(mark)
@@ -128,8 +140,19 @@ export async function lookAtSupervisor(
   };
 }
 
-export async function lookAtPip(): Promise<DoctorFinding> {
+/** @param mustFetch  A program is missing that would have to go there: then a cache that cannot be written stops Belayer. */
+export async function lookAtCache(mustFetch: boolean): Promise<DoctorFinding> {
   const said = `programs that are fetched are kept in ${cacheFolder()}`;
+  try {
+    checkWritable(cacheFolder(), 'BELAYER_CACHE');
+  } catch (error) {
+    return {
+      what: 'cache',
+      state: mustFetch ? 'wrong' : 'note',
+      said: (error as Error).message,
+      path: cacheFolder(),
+    };
+  }
   if (hasPython()) return { what: 'cache', state: 'good', said, path: cacheFolder() };
   return {
     what: 'cache',

@@ -3,8 +3,8 @@ import { BelayerError, failureType } from '../contracts/failures.ts';
 import {
   hasPython,
   lookAtDataFolder,
+  lookAtCache,
   lookAtNode,
-  lookAtPip,
   lookAtPlatform,
   lookAtSettings,
   lookAtSupervisor,
@@ -39,15 +39,13 @@ export interface DoctorReport {
   readonly supervisor?: SupervisorStatus;
 }
 
-/** Looks at everything the servers need and says what it found. Starts nothing, downloads nothing, writes nothing. */
+/** Looks at everything the servers need and says what it found. Starts nothing, downloads nothing, leaves nothing behind. */
 export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
   const temporalAddress = options.temporalAddress ?? fromEnvironment('TEMPORAL_ADDRESS');
   const namespace = options.temporalNamespace ?? fromEnvironment('TEMPORAL_NAMESPACE') ?? 'default';
   const databaseUrl = options.databaseUrl ?? fromEnvironment('DATABASE_URL');
-  const status = existsSync(options.dataFolder)
-    ? await askStatus(supervisorPlaces(options.dataFolder).socket)
-    : undefined;
-  const findings = await Promise.all([
+  const status = await statusOf(options.dataFolder);
+  const looked = await Promise.all([
     lookAtNode(),
     lookAtPlatform(),
     temporalAddress === undefined
@@ -97,13 +95,28 @@ export async function doctor(options: DoctorOptions): Promise<DoctorReport> {
       : []),
     lookAt('data-folder', async () => lookAtDataFolder(options.dataFolder)),
     lookAtSupervisor(options.dataFolder, status),
-    lookAtPip(),
   ]);
+  const mustFetch = looked.some(
+    ({ what, state }) => state === 'absent' && (what === 'temporal-cli' || what === 'postgres'),
+  );
+  const findings = [...looked, await lookAt('cache', () => lookAtCache(mustFetch))];
   return {
     healthy: findings.every(({ state }) => state !== 'wrong'),
     findings,
     ...(status === undefined ? {} : { supervisor: status }),
   };
+}
+
+/** Undefined as well where the data folder cannot be used: its own finding says why. */
+async function statusOf(dataFolder: string): Promise<SupervisorStatus | undefined> {
+  if (!existsSync(dataFolder)) return undefined;
+  let socket: string;
+  try {
+    ({ socket } = supervisorPlaces(dataFolder));
+  } catch {
+    return undefined;
+  }
+  return askStatus(socket);
 }
 
 /** A program that is missing is fetched at its first use where pip is here; the test server is needed by tests only. */

@@ -1,5 +1,6 @@
 import { existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkWritable } from './check-writable.ts';
 import type { FetchedProgram } from './fetched-programs.ts';
 import { waitForLock } from './generation-lock.ts';
 import { serverLimits } from './server-limits.ts';
@@ -23,6 +24,7 @@ export function cachedProgram(cache: string, program: FetchedProgram): string | 
 /**
  * Puts a program into the cache. It is made in a sibling folder and renamed, under a lock: two
  * processes do not fetch it twice, and none ever sees half of it.
+ * @throws SettingsRejected  The cache folder cannot be written.
  * @param fill  Puts the program's files into the folder; returns why it could not.
  */
 export async function fetchProgram(
@@ -30,8 +32,10 @@ export async function fetchProgram(
   program: FetchedProgram,
   fill: (folder: string) => Promise<string | undefined>,
 ): Promise<Fetched> {
+  checkWritable(cache, 'BELAYER_CACHE');
   const lock = await waitForLock(
     join(cache, `${program.folder}.lock`),
+    'BELAYER_CACHE',
     serverLimits.installLockMsMax,
   );
   if (lock === undefined)

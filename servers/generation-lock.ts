@@ -11,18 +11,11 @@
  *
  * Not for a folder shared between machines or containers: a pid means nothing there.
  */
-import {
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { linkSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { invariant } from '../contracts/failures.ts';
+import { makeFolder } from './make-folder.ts';
 import { identityOf, isAlive, type ProcessIdentity } from './process-identity.ts';
 import { serverLimits } from './server-limits.ts';
 import { sleep } from './stop-process.ts';
@@ -33,9 +26,15 @@ export interface GenerationLock {
 
 type Claim = (ProcessIdentity & { readonly nonce: string }) | 'released';
 
-/** Takes the lock, or says who holds it. */
-export function tryLock(folder: string): GenerationLock | { readonly heldBy: number } {
-  mkdirSync(folder, { recursive: true });
+/**
+ * Takes the lock, or says who holds it.
+ * @param setting  The one that names the folder above, for the message when this one cannot be made.
+ */
+export function tryLock(
+  folder: string,
+  setting: string,
+): GenerationLock | { readonly heldBy: number } {
+  makeFolder(folder, setting, 0o755);
   const own = identityOf(process.pid);
   invariant(own !== undefined, 'the process that takes a lock is alive');
   const claim: Claim = { ...own, nonce: randomBytes(8).toString('hex') };
@@ -71,10 +70,11 @@ export function tryLock(folder: string): GenerationLock | { readonly heldBy: num
 /** Takes the lock, waiting at most `msMax` for others; undefined when they did not let go. */
 export async function waitForLock(
   folder: string,
+  setting: string,
   msMax: number,
 ): Promise<GenerationLock | undefined> {
   for (const end = Date.now() + msMax; ;) {
-    const lock = tryLock(folder);
+    const lock = tryLock(folder, setting);
     if ('release' in lock) return lock;
     if (Date.now() >= end) return undefined;
     await sleep(serverLimits.lockRetryMs);

@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import { checkWritable } from './check-writable.ts';
 import type { ServerName } from './server-addresses.ts';
 import { serverEnvironment } from './server-environment.ts';
 import { lastLines, preparedLog } from './server-log.ts';
@@ -10,6 +11,7 @@ import { siblingProgram } from './sibling-program.ts';
 import { sleep } from './stop-process.ts';
 import { connectSupervisor } from './supervisor-connection.ts';
 import type { SupervisorPlaces } from './supervisor-places.ts';
+import { livingSupervisor } from './supervisor-process.ts';
 import {
   onLines,
   protocolVersion,
@@ -17,6 +19,7 @@ import {
   type Answer,
   type EmbeddedAddresses,
 } from './supervisor-protocol.ts';
+import { watchSilence } from './watch-silence.ts';
 
 export interface JoinOptions {
   readonly places: SupervisorPlaces;
@@ -42,7 +45,8 @@ interface Spawned {
 
 /**
  * Connects to the supervisor of a data folder, starting one when there is none, and waits until the
- * wanted servers serve. Bounded by `leaseMsMax`; what takes long says so through `log`.
+ * wanted servers serve. Bounded by `leaseMsMax`, and by `silenceMsMax` where the supervisor lives but
+ * says nothing at all; what takes long says so through `log`.
  * @throws BelayerError  What the supervisor said, or why none could be started, with the end of its log.
  */
 export async function joinSupervisor(options: JoinOptions): Promise<Joined> {
@@ -77,29 +81,35 @@ export async function joinSupervisor(options: JoinOptions): Promise<Joined> {
 function lease(socket: Socket, options: JoinOptions, end: number): Promise<Joined | undefined> {
   return new Promise((resolve, reject) => {
     let stopping: string | undefined;
-    const fail = (error: unknown): void => {
+    const endWaiting = (): void => {
       clearTimeout(timer);
+      silence.end();
+      options.signal?.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown): void => {
+      endWaiting();
       socket.destroy();
       reject(error as Error);
     };
     const timer = setTimeout(() => fail(tooLong(options.places)), Math.max(0, end - Date.now()));
+    const silence = watchSilence(serverLimits.silenceMsMax, () => fail(silent(options.places)));
     const onAbort = (): void => fail(options.signal?.reason);
     options.signal?.addEventListener('abort', onAbort, { once: true });
     const ended = new Promise<string | undefined>((settle) =>
       socket.once('close', () => settle(stopping)),
     );
     void ended.then(() => {
-      clearTimeout(timer);
+      endWaiting();
       resolve(undefined);
     });
     onLines(socket, (message) => {
       const answer = message as Answer;
+      silence.heard();
       if ('progress' in answer) options.log(answer.progress);
       else if ('stopping' in answer) stopping = answer.stopping;
       else if ('error' in answer) fail(new BelayerError(answer.error.type, answer.error.message));
       else if ('ready' in answer) {
-        clearTimeout(timer);
-        options.signal?.removeEventListener('abort', onAbort);
+        endWaiting();
         resolve({ addresses: answer.ready, socket, ended });
       }
     });
@@ -116,6 +126,8 @@ function lease(socket: Socket, options: JoinOptions, end: number): Promise<Joine
 
 /** Starts a supervisor that does not belong to this process: its own session, its own log, no secrets in its environment. */
 function spawnSupervisor(places: SupervisorPlaces, graceMs: number | undefined): Spawned {
+  // Told here as one sentence: the supervisor could not even write its log.
+  checkWritable(places.dataFolder, 'BELAYER_DATA');
   const { command, args } = siblingProgram('supervisor-main');
   const logStart = preparedLog(places.log);
   const log = openSync(places.log, 'a', 0o600);
@@ -143,6 +155,15 @@ function notStarted(places: SupervisorPlaces, spawned: Spawned | undefined): Bel
     failureType.serverMissing,
     `The embedded servers of ${places.dataFolder} could not be started. ` +
       (said === '' ? `${places.log} is empty.` : `The end of ${places.log}:\n${said}`),
+  );
+}
+
+function silent(places: SupervisorPlaces): BelayerError {
+  const pid = livingSupervisor(places.record)?.pid;
+  return new BelayerError(
+    failureType.serverUnreachable,
+    `The supervisor of the embedded servers of ${places.dataFolder} (${pid === undefined ? 'pid unknown' : `pid ${pid}`}) lives but has said nothing for ${serverLimits.silenceMsMax / 1000} s. ` +
+      `See ${places.log}; \`belayer servers stop\` ends it and its servers, then try again.`,
   );
 }
 

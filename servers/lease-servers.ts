@@ -37,7 +37,7 @@ export interface Lease {
  *
  * An embedded server that dies comes back on the same port; a supervisor that dies is replaced by
  * the first lease that notices. Both take about a second in which connections fail.
- * @throws ServerUnreachable  A named server does not answer within `reachMsMax`.
+ * @throws ServerUnreachable  A named server does not answer within `reachMsMax`, or the supervisor hangs: nothing heard for `silenceMsMax`.
  * @throws ServerMissing      An embedded server cannot be found or started; the message says what to do.
  * @throws SettingsRejected   A setting, `temporal-dev.yml` or the data folder does not fit.
  */

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import type { FoundProgram } from './found-program.ts';
+import { makeFolder } from './make-folder.ts';
 import { giveTo, handOver, type RunAs } from './postgres-run-as.ts';
 import { lastWords, runCommand } from './run-command.ts';
 import { serverEnvironment } from './server-environment.ts';
@@ -74,7 +75,7 @@ async function initialise(
 ): Promise<void> {
   const unfinished = join(dataFolder, 'postgres.unfinished');
   rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true, mode: 0o700 });
+  makeFolder(unfinished, 'BELAYER_DATA');
   writeFileSync(passwordFile, randomBytes(24).toString('hex'), { mode: 0o600 });
   // A copy for the user that runs initdb. Beside the data folder, since initdb wants that one empty.
   const pwfile = join(dataFolder, 'postgres.pwfile');

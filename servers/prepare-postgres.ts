@@ -1,6 +1,7 @@
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePorts, isFree } from './free-ports.ts';
+import { makeFolder } from './make-folder.ts';
 import { databaseName, databaseUser, madeCluster } from './postgres-cluster.ts';
 import { waitUntilPostgresServes } from './postgres-readiness.ts';
 import { postgresRunAs } from './postgres-run-as.ts';
@@ -44,7 +45,7 @@ export async function preparePostgres(options: PreparePostgresOptions): Promise<
   const log = options.log ?? (() => {});
   const program = await resolvePostgres({ log });
   const runAs = await postgresRunAs();
-  mkdirSync(options.dataFolder, { recursive: true });
+  makeFolder(options.dataFolder, 'BELAYER_DATA', 0o755);
   const cluster = await madeCluster(options.dataFolder, program, runAs);
   const former = options.keepPorts?.['postgres'];
   const keeps = former !== undefined && (options.portsAreOurs === true || (await isFree(former)));

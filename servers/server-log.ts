@@ -1,10 +1,11 @@
-import { mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { readFileSync, renameSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolder } from './make-folder.ts';
 import { serverLimits } from './server-limits.ts';
 
 /** Makes the log's folder and moves a log that has grown too large out of the way; returns the size it starts at. */
 export function preparedLog(file: string): number {
-  mkdirSync(dirname(file), { recursive: true });
+  makeFolder(dirname(file), 'BELAYER_DATA', 0o755);
   const size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
   if (size <= serverLimits.logBytesMax) return size;
   renameSync(file, `${file}.1`);

@@ -18,7 +18,7 @@ async function main(): Promise<number> {
   const places = supervisorPlaces(dataFolder);
   const end = Date.now() + serverLimits.supervisorHandoverMsMax;
   for (;;) {
-    const lock = tryLock(places.lockFolder);
+    const lock = tryLock(places.lockFolder, 'BELAYER_DATA');
     if ('release' in lock) break;
     if (await supervisorAnswers(places.socket)) {
       log(`Process ${lock.heldBy} is the supervisor already.`);

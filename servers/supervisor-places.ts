@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdirSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ownOnly } from './cache-folder.ts';
@@ -35,6 +35,6 @@ export function socketPath(folder: string, temporaryFolder: string = tmpdir()): 
   if (Buffer.byteLength(near) <= serverLimits.socketPathBytesMax) return near;
   const own = join(temporaryFolder, `belayer-${userInfo().uid}`);
   ownOnly(own);
-  mkdirSync(own, { recursive: true, mode: 0o700 });
+  makeFolder(own, 'TMPDIR');
   return join(own, `${createHash('sha256').update(folder).digest('hex').slice(0, 24)}.sock`);
 }

@@ -49,6 +49,8 @@ export interface SupervisorStatus {
 
 export type Answer =
   | { readonly progress: string }
+  /** Said every `aliveMs` to who waits for a lease or a stop: only silence means that the supervisor hangs. */
+  | { readonly alive: true }
   | { readonly ready: EmbeddedAddresses }
   | { readonly error: { readonly type: FailureType; readonly message: string } }
   | { readonly status: SupervisorStatus }

@@ -13,6 +13,7 @@ import { preparePostgres, type PostgresLaunch } from './prepare-postgres.ts';
 import { prepareTemporal, type TemporalLaunch } from './prepare-temporal.ts';
 import { identityOf } from './process-identity.ts';
 import type { ServerName } from './server-addresses.ts';
+import { serverLimits } from './server-limits.ts';
 import { readRecord, writeRecord, type RecordedServer } from './servers-record.ts';
 import { SupervisedServer } from './supervised-server.ts';
 import type { SupervisorPlaces } from './supervisor-places.ts';
@@ -146,8 +147,9 @@ export class Supervisor {
         sendLine(socket, { status: this.status() });
       } else if (hello.ask === 'stop') {
         // The connection is closed when all is stopped: that is the answer.
-        void this.stop('somebody asked for it');
         this.#stopAsked.push(socket);
+        this.#sayAlive(socket);
+        void this.stop('somebody asked for it');
       } else if (hello.ask === 'lease') {
         void this.#lease(socket, hello as Hello & { ask: 'lease' });
       }
@@ -165,6 +167,7 @@ export class Supervisor {
       this.#startGrace();
     });
     this.#log(`Lease of pid ${lease.pid} for ${hello.want.join(' and ')}.`);
+    const endSayingAlive = this.#sayAlive(socket);
     try {
       sendLine(socket, { ready: await this.#addresses(hello) });
     } catch (error) {
@@ -172,7 +175,19 @@ export class Supervisor {
       const type = error instanceof BelayerError ? error.type : failureType.serverMissing;
       sendLine(socket, { error: { type, message: String((error as Error).message) } });
       socket.end();
+    } finally {
+      endSayingAlive();
     }
+  }
+
+  /** At once and then every `aliveMs`, until the connection ends or the returned function is called. */
+  #sayAlive(socket: Socket): () => void {
+    const say = (): void => sendLine(socket, { alive: true });
+    say();
+    const timer = setInterval(say, serverLimits.aliveMs);
+    const end = (): void => clearInterval(timer);
+    socket.once('close', end);
+    return end;
   }
 
   async #addresses({ want, namespace }: Hello & { ask: 'lease' }): Promise<EmbeddedAddresses> {

@@ -314,6 +314,71 @@ describe('embedded servers', { timeout: 60_000 }, () => {
     expect(await stopServers(dataFolder)).toEqual({ stopped: 'nothing', pids: [] });
   });
 
+  test('a supervisor that lives but is silent is given up by name, told by the doctor, and killed by a stop', async () => {
+    const lines: string[] = [];
+    await lease({ log: (line) => lines.push(line) });
+    const before = processes();
+    const { pid } = before.supervisor as ProcessIdentity;
+    expect(signalProcess(before.supervisor as ProcessIdentity, 'SIGSTOP')).toBe(true);
+
+    const [asked, report] = await Promise.all([
+      lease().then(
+        () => 'got a lease',
+        (error: unknown) => error,
+      ),
+      doctor({ dataFolder }),
+    ]);
+    expect(asked).toMatchObject({ type: 'ServerUnreachable' });
+    const { message } = asked as Error;
+    for (const named of [`pid ${pid}`, dataFolder, 'supervisor.log', '`belayer servers stop`'])
+      expect(message).toContain(named);
+    expect(renderDoctor(report).join('\n')).toMatch(
+      new RegExp(`WRONG +supervisor +lives \\(pid ${pid}\\) but does not answer`),
+    );
+
+    const began = Date.now();
+    const stopped = await stopServers(dataFolder);
+    processes();
+    expect(Date.now() - began).toBeLessThan(20_000);
+    expect(stopped.pids).toContain(pid);
+    expect(
+      Object.values(before).filter((identity) => isAlive(identity as ProcessIdentity)),
+    ).toEqual([]);
+    // The holder of the first lease brought up another, which was stopped too and told it why.
+    await eventually(
+      5_000,
+      () => lines.some((line) => /were stopped: somebody asked/.test(line)) || undefined,
+    );
+    expect(await stopServers(dataFolder)).toEqual({ stopped: 'nothing', pids: [] });
+  });
+
+  test('a silent supervisor that nobody holds is killed, and its servers are stopped by pid', async () => {
+    const { child, ready } = clientProcess();
+    await ready;
+    const before = processes();
+    signalProcess(before.supervisor as ProcessIdentity, 'SIGSTOP');
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await stopServers(dataFolder)).toEqual({
+      stopped: 'leftovers',
+      pids: [before.supervisor, before.temporal, before.postgres].map((found) => found?.pid),
+    });
+  });
+
+  test('a data folder that cannot be used is refused by its setting, by a lease and by the doctor', async () => {
+    writeFileSync(dataFolder, 'a file where a folder should be');
+    const refused = {
+      type: 'SettingsRejected',
+      message: expect.stringMatching(/\.belayer is not a folder.*BELAYER_DATA/),
+    };
+    await expect(lease()).rejects.toMatchObject(refused);
+    await expect(stopServers(dataFolder)).rejects.toMatchObject(refused);
+    const report = await doctor({ dataFolder });
+    expect(report.healthy).toBe(false);
+    expect(renderDoctor(report).join('\n')).toMatch(/WRONG +data-folder .*is not a folder/);
+    rmSync(dataFolder);
+  });
+
   test('a data folder of another PostgreSQL is refused with both versions, and nothing is left running', async () => {
     await lease({ temporalAddress: '127.0.0.1:1', checkTemporal: false });
     await stopServers(dataFolder);
@@ -341,7 +406,7 @@ describe('embedded servers', { timeout: 60_000 }, () => {
     writeFileSync(join(dataFolder, 'supervisor.lock'), 'a file where a folder should be');
     await expect(lease()).rejects.toMatchObject({
       type: 'ServerMissing',
-      message: expect.stringMatching(/EEXIST|ENOTDIR/),
+      message: expect.stringMatching(/supervisor\.lock is not a folder/),
     });
     rmSync(join(dataFolder, 'supervisor.lock'));
   });
@@ -435,7 +500,7 @@ describe('the lock between processes', { timeout: 60_000 }, () => {
       JSON.stringify({ pid: 2 ** 22 + 1, startedAt: '1', nonce: 'x' }),
     );
     const start = Date.now() + 3_500;
-    const contender = `while (Date.now() < ${start}); for (let round = 0; round < 20; round++) { const lock = tryLock(dataFolder); if ('release' in lock) { console.log('won'); break; } } console.log('.')`;
+    const contender = `while (Date.now() < ${start}); for (let round = 0; round < 20; round++) { const lock = tryLock(dataFolder, 'BELAYER_DATA'); if ('release' in lock) { console.log('won'); break; } } console.log('.')`;
     const said = await Promise.all(
       Array.from({ length: 5 }, async () => {
         const { child } = programProcess(contender);

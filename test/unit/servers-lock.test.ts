@@ -3,14 +3,16 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { tryLock, waitForLock } from '../../servers/generation-lock.ts';
 import { identityOf, isAlive } from '../../servers/process-identity.ts';
 import { serverLimits } from '../../servers/server-limits.ts';
 import { signalProcess } from '../../servers/stop-process.ts';
 import { askStatus, connectSupervisor } from '../../servers/supervisor-connection.ts';
 import { socketPath, supervisorPlaces } from '../../servers/supervisor-places.ts';
+import { protocolVersion } from '../../servers/supervisor-protocol.ts';
 import { Supervisor } from '../../servers/supervisor.ts';
+import { watchSilence } from '../../servers/watch-silence.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -24,23 +26,23 @@ const claim = (generation: number, owner: { pid: number; startedAt: string }) =>
 };
 
 test('a lock is held by one, and the next gets it when it is released', async () => {
-  const lock = tryLock(join(folder, 'lock'));
+  const lock = tryLock(join(folder, 'lock'), 'BELAYER_DATA');
   expect(lock).toHaveProperty('release');
-  expect(tryLock(join(folder, 'lock'))).toEqual({ heldBy: process.pid });
-  expect(await waitForLock(join(folder, 'lock'), 10)).toBeUndefined();
+  expect(tryLock(join(folder, 'lock'), 'BELAYER_DATA')).toEqual({ heldBy: process.pid });
+  expect(await waitForLock(join(folder, 'lock'), 'BELAYER_DATA', 10)).toBeUndefined();
   if ('release' in lock) lock.release();
-  expect(tryLock(join(folder, 'lock'))).toHaveProperty('release');
+  expect(tryLock(join(folder, 'lock'), 'BELAYER_DATA')).toHaveProperty('release');
 });
 
 test('a lock of a dead process, or of a pid that another program has now, is outbid and its file removed', () => {
   claim(3, { pid: 2 ** 22 + 1, startedAt: '1' });
   claim(4, { pid: process.pid, startedAt: 'before the reboot' });
-  expect(tryLock(join(folder, 'lock'))).toHaveProperty('release');
+  expect(tryLock(join(folder, 'lock'), 'BELAYER_DATA')).toHaveProperty('release');
   expect(readdirSync(join(folder, 'lock'))).toEqual(['5']);
 });
 
 test('a released lock leaves its number behind, so that nobody who saw an older one can win', () => {
-  const lock = tryLock(join(folder, 'lock'));
+  const lock = tryLock(join(folder, 'lock'), 'BELAYER_DATA');
   if ('release' in lock) lock.release();
   expect(readdirSync(join(folder, 'lock'))).toEqual(['1']);
 });
@@ -96,4 +98,31 @@ test('a client of another version is told to stop the servers, and no server is 
   });
   expect(supervisor.status().servers.map(({ state }) => state)).toEqual(['stopped', 'stopped']);
   await supervisor.stop('the test is over');
+});
+
+test('a supervisor says that it lives to who waits for a stop', async () => {
+  const places = supervisorPlaces(folder);
+  const supervisor = new Supervisor({ places, graceMs: 60_000, log: () => {} });
+  await supervisor.listen();
+  const socket = await connectSupervisor(places.socket);
+  socket?.write(`{"hello":${protocolVersion},"ask":"stop"}\n`);
+  const [line] = (await once(socket as NonNullable<typeof socket>, 'data')) as [Buffer];
+  expect(JSON.parse(line.toString().split('\n')[0] as string)).toEqual({ alive: true });
+  await supervisor.stop('the test is over');
+});
+
+test('silence is counted from the last thing heard, and told once', () => {
+  vi.useFakeTimers();
+  try {
+    let told = 0;
+    const watch = watchSilence(1_000, () => told++);
+    vi.advanceTimersByTime(900);
+    watch.heard();
+    vi.advanceTimersByTime(900);
+    expect(told).toBe(0);
+    vi.advanceTimersByTime(5_000);
+    expect(told).toBe(1);
+  } finally {
+    vi.useRealTimers();
+  }
 });
