@@ -21,13 +21,14 @@ import { toolErrorMessage, toolMessage } from '../rules/render-message.ts';
 import { reserveChild, settleChild } from '../storage/children.ts';
 import { newestDefinition } from '../storage/definitions.ts';
 import { sha256 } from '../storage/hash.ts';
-import { runUnknown, type ToolResultRecord } from '../storage/ledger.ts';
+import { runUnknown } from '../storage/ledger.ts';
 import { type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { beginActivityCall } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { toActivityFailure } from './to-activity-failure.ts';
+import { toolResult } from './tool-result.ts';
 
 export function createOpenChild(deps: ActivityDependencies) {
   return async function openChild(input: OpenChildInput): Promise<OpenChildOutput> {
@@ -74,7 +75,12 @@ async function open(
       childRun: run,
       token: call.token,
       tool: input.agent,
-      result: record(toolErrorMessage(input.id, error), 'failed', input.argumentsHash, error.code),
+      result: toolResult(toolErrorMessage(input.id, error), {
+        input: input.argumentsHash,
+        status: 'failed',
+        code: error.code,
+        costMicroUsd: 0,
+      }),
       status: 'failed',
       code: error.code,
     }),
@@ -140,11 +146,14 @@ export function createCloseChild(deps: ActivityDependencies) {
         tool: input.tool,
         status: failure === undefined ? 'ok' : 'failed',
         ...(failure === undefined ? {} : { code: failure.code }),
-        result: record(
+        result: toolResult(
           failure === undefined ? toolMessage(input.id, text) : toolErrorMessage(input.id, failure),
-          failure === undefined ? 'ok' : 'failed',
-          sha256(canonicalJson(input)),
-          failure?.code,
+          {
+            input: sha256(canonicalJson(input)),
+            status: failure === undefined ? 'ok' : 'failed',
+            code: failure?.code,
+            costMicroUsd: 0,
+          },
         ),
       });
     } catch (error) {
@@ -175,25 +184,3 @@ const note = (code: string, message: string): ToolErrorNote => ({
   retryable: false,
   attempts: 1,
 });
-
-function record(
-  fragment: string,
-  status: 'ok' | 'failed',
-  input: string,
-  code: string | undefined,
-): ToolResultRecord {
-  const hash = sha256(fragment);
-  return {
-    fragment,
-    fragmentHash: hash,
-    answer: {
-      kind: 'done',
-      input,
-      status,
-      hash,
-      bytes: Buffer.byteLength(fragment),
-      ...(code === undefined ? {} : { code }),
-      label: 'U',
-    },
-  };
-}

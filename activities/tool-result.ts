@@ -1,4 +1,5 @@
 /** What a finished tool call leaves: the message for the model, by hash, and the workflow's answer. */
+import type { Hash } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import { toolErrorMessage, toolMessage } from '../rules/render-message.ts';
 import { sha256 } from '../storage/hash.ts';
@@ -10,14 +11,12 @@ export function okResult(
   atHand: ToolCallAtHand,
   outcome: Extract<ToolOutcome, { readonly kind: 'ok' }>,
 ): ToolResultRecord {
-  return record(
-    atHand,
-    toolMessage(atHand.input.id, headOf(outcome.text, atHand.resultTokensMax)),
-    {
-      status: 'ok',
-      costMicroUsd: outcome.costMicroUsd,
-    },
-  );
+  const text = headOf(outcome.text, atHand.resultTokensMax);
+  return toolResult(toolMessage(atHand.input.id, text), {
+    input: atHand.inputHash,
+    status: 'ok',
+    costMicroUsd: outcome.costMicroUsd,
+  });
 }
 
 export function failedResult(
@@ -33,13 +32,23 @@ export function failedResult(
     attempts,
     ...(hint === undefined ? {} : { hint }),
   });
-  return record(atHand, text, { status: 'failed', code, costMicroUsd: outcome.costMicroUsd });
+  return toolResult(text, {
+    input: atHand.inputHash,
+    status: 'failed',
+    code,
+    costMicroUsd: outcome.costMicroUsd,
+  });
 }
 
-function record(
-  atHand: ToolCallAtHand,
+/** A message for the model with the answer that names it: of a tool's own call, or of a child run. */
+export function toolResult(
   fragment: string,
-  end: { readonly status: 'ok' | 'failed'; readonly code?: string; readonly costMicroUsd: number },
+  end: {
+    readonly input: Hash;
+    readonly status: 'ok' | 'failed';
+    readonly code?: string | undefined;
+    readonly costMicroUsd: number;
+  },
 ): ToolResultRecord {
   const hash = sha256(fragment);
   return {
@@ -47,7 +56,7 @@ function record(
     fragmentHash: hash,
     answer: {
       kind: 'done',
-      input: atHand.inputHash,
+      input: end.input,
       status: end.status,
       hash,
       bytes: Buffer.byteLength(fragment),
