@@ -48,9 +48,9 @@ async function open(
   call: { readonly run: string; readonly token: string },
   input: OpenChildInput,
 ): Promise<OpenChildOutput> {
-  const tool = [...deps.agents.values()]
-    .flatMap((agent) => agent.tools)
-    .find((candidate) => candidate.child?.agent.name === input.agent);
+  const tool = deps.agents
+    .get(input.caller)
+    ?.tools.find((candidate) => candidate.name === input.tool && candidate.child !== undefined);
   const known = await newestDefinition(deps.database, input.agent);
   if (tool === undefined || known === undefined)
     throw new BelayerError(

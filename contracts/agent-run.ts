@@ -234,6 +234,9 @@ export interface CloseRequestInput {
 export interface OpenChildInput {
   readonly position: Position;
   readonly agent: string;
+  /** The calling agent and its tool: two tools may stand for one agent, each with its own arguments. */
+  readonly caller: string;
+  readonly tool: string;
   readonly arguments?: string;
   readonly argumentsHash: Hash;
   readonly from: Position;

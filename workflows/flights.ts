@@ -153,6 +153,8 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
     bookkeeping.openChild({
       position,
       agent,
+      caller: run.input.agent,
+      tool: proposed.tool,
       ...(proposed.arguments === undefined ? {} : { arguments: proposed.arguments }),
       argumentsHash: proposed.argumentsHash,
       from: run.state.from,

@@ -70,10 +70,17 @@ const parent = defineAgent({
   instructions: 'Delegate.',
   tools: [structured.asTool({ name: 'ask', description: 'Ask the other.' })],
 });
+const shouting = defineAgent({
+  name: 'shouting',
+  instructions: 'Delegate loudly.',
+  tools: [
+    structured.asTool({ name: 'shout', input: z.object({ email: z.string().toUpperCase() }) }),
+  ],
+});
 
 beforeAll(async () => {
   world = await createWorld();
-  await world.work(defineApp({ agents: [support, structured, parent] }));
+  await world.work(defineApp({ agents: [support, structured, parent, shouting] }));
 });
 afterAll(async () => world?.stop());
 
@@ -264,6 +271,19 @@ test('a sub-agent is a run of its own, and its cost is its parent’s', async ()
     reply: 'from the child',
     confidence: 1,
   });
+});
+
+test('two tools may stand for one sub-agent, each with its own arguments', async () => {
+  world.provider.script((request) =>
+    JSON.stringify(request.messages).includes('Answer C@D')
+      ? reply.json({ reply: 'heard', confidence: 1 })
+      : request.messages.length > 2
+        ? reply.text('parent done')
+        : reply.tools({ shout: { email: 'c@d' } }),
+  );
+  const run = await world.belayer.start('shouting', { input: 'go' });
+  expect(await run.output()).toBe('parent done');
+  expect(lastMessages().at(-1)?.content).toContain('heard');
 });
 
 test('a run stops before a call that would pass its ceiling', async () => {
