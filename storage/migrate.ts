@@ -1,8 +1,11 @@
 import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import type { Database } from './database.ts';
-import { functions } from './migrations/0002-functions.ts';
 import { tables } from './migrations/0001-tables.ts';
+import { functions } from './migrations/0002-functions.ts';
+import { humans } from './migrations/0003-humans.ts';
+import { stopFlags } from './migrations/0004-stop-flags.ts';
+import { announcements } from './migrations/0005-announcements.ts';
 
 const step = (text: string): Migration => ({
   async up(db) {
@@ -13,6 +16,9 @@ const step = (text: string): Migration => ({
 const migrations: Record<string, Migration> = {
   '0001-tables': step(tables),
   '0002-functions': step(functions),
+  '0003-humans': step(humans),
+  '0004-stop-flags': step(stopFlags),
+  '0005-announcements': step(announcements),
 };
 
 /**
