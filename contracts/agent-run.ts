@@ -5,7 +5,14 @@
  * 1. No prompt, tool result or document is in here: content is named by hash and lives in PostgreSQL.
  * 2. Hashes are SHA-256, base64url, 43 characters.
  */
-import type { Placement, RunLimits, ToolPolicy } from './definitions.ts';
+import type {
+  AskPolicy,
+  EscalationCause,
+  Placement,
+  RunLimits,
+  SessionPolicy,
+  ToolPolicy,
+} from './definitions.ts';
 import type { Position } from './positions.ts';
 
 export type Hash = string;
@@ -28,6 +35,9 @@ export interface AgentRunInput {
   readonly depth: number;
   /** Milliseconds since the epoch after which no new call starts. */
   readonly deadlineMs?: number;
+  readonly ask?: AskPolicy;
+  readonly escalate?: readonly EscalationCause[];
+  readonly session?: SessionPolicy;
   /** Set by continue-as-new. */
   readonly carried?: CarriedState;
 }
@@ -57,6 +67,31 @@ export interface CarriedState {
   readonly repairs: number;
   readonly startedAtMs: number;
   readonly executions: number;
+  /** The rest is absent where nothing happened that it tells of. */
+  readonly limits?: AgentRunInput['limits'];
+  readonly paused?: { readonly reason: string; readonly by: string };
+  /** Escalations of the run itself that were opened since its last step. */
+  readonly escalations?: number;
+  /** Repairs that were made before a human said to go on. */
+  readonly repairsForgiven?: number;
+  readonly session?: CarriedSession;
+}
+
+export interface CarriedSession {
+  /** From 1: the run's input began the first. */
+  readonly turn: number;
+  /** Step and working time at which it began: a turn has the run's `steps` and `wallMs` to itself. */
+  readonly firstStep: number;
+  readonly workedMs: number;
+  readonly messages: number;
+  /** Messages that wait for the next turn. */
+  readonly inbox: readonly EntryRef[];
+  /** Ids of the newest messages, so that one that is sent again is not heard twice. */
+  readonly heard: readonly string[];
+  /** Of the last finished turn. */
+  readonly last?: { readonly output: Hash; readonly bytes: number; readonly at: Position };
+  /** Milliseconds since the epoch; set while the next message is awaited. */
+  readonly idleSinceMs?: number;
 }
 
 export interface Spent {
@@ -70,7 +105,7 @@ export type EntryRef =
   | { readonly at: Position; readonly hash: Hash; readonly bytes: number }
   /** A tool call that got no result of its own: denied, refused, timed out. Rendered by `callModel`. */
   | { readonly at: Position; readonly id: string; readonly error: ToolErrorNote }
-  /** Belayer's or an operator's words to the model. */
+  /** Belayer's or an operator's words to the model. A message of a person is at `said/HASH`. */
   | { readonly at: Position; readonly say: string };
 
 /** Closed list: `docs/failures.md` says what each means. */
@@ -89,6 +124,8 @@ export const toolErrorCode = {
   tooManyCalls: 'too_many_calls',
   budgetSpent: 'budget_spent',
   halted: 'halted',
+  unanswered: 'unanswered',
+  interrupted: 'interrupted',
 } as const;
 
 /** A code of `toolErrorCode`, or the tool's own: lower case, digits and `_`, at most 64 characters. */
@@ -178,6 +215,14 @@ export interface RunToolInput {
   readonly from: Position;
   /** Of the run: a read has no claim that could bring it. */
   readonly customer?: string;
+  /** A fallback or a human is next: a failure that may pass is `exhausted`, and not told to the model. */
+  readonly waysOut?: true;
+  /** The approval by which a human changed the arguments: the model is told which ones ran. */
+  readonly edited?: Position;
+  /** It runs in place of this tool, which failed with this code: the model is told. */
+  readonly instead?: { readonly tool: string; readonly code: string };
+  /** Tries before the first of this activity, so that a human's word gives new ones. */
+  readonly attemptsBefore?: number;
 }
 
 export type RunToolOutput = {
@@ -198,6 +243,8 @@ export type RunToolOutput = {
     }
   /** Nobody knows whether the effect happened: a human is asked. */
   | { readonly kind: 'unknown'; readonly detail: string }
+  /** Its attempts are used up, and nothing happened outside: the next way out is tried. */
+  | { readonly kind: 'exhausted'; readonly error: ToolErrorNote; readonly costMicroUsd?: number }
   /** The near attempt took too long; the queue is next. */
   | { readonly kind: 'slow' }
   | { readonly kind: 'halted'; readonly reason: string }
@@ -206,9 +253,12 @@ export type RunToolOutput = {
 
 // --- requests, children, the end -----------------------------------------------------------------
 
+export type RequestKind = 'approval' | 'unknown' | 'escalation' | 'question';
+
 export interface OpenRequestInput {
   readonly position: Position;
-  readonly kind: 'approval' | 'unknown';
+  readonly kind: RequestKind;
+  /** Empty for an escalation of the run itself, which has no arguments either. */
   readonly tool: string;
   readonly argumentsHash: Hash;
   readonly arguments?: string;
@@ -216,6 +266,14 @@ export interface OpenRequestInput {
   readonly id: string;
   readonly deadlineMs: number;
   readonly detail?: string;
+  /** The call that it is about, where its attempts are the evidence. */
+  readonly call?: Position;
+  /** Of an escalation. */
+  readonly about?: EscalationCause | 'tool';
+  readonly deciders?: readonly string[];
+  /** Milliseconds since the epoch: the deadline after the escalation, where there is one. */
+  readonly escalatesTo?: { readonly deadlineMs: number; readonly deciders?: readonly string[] };
+  readonly edited?: Position;
 }
 
 /** The same request was decided before: Temporal was told to reset the run. */
@@ -223,12 +281,88 @@ export interface OpenRequestOutput {
   readonly decided?: Omit<CloseRequestInput, 'position'>;
 }
 
+export type Verdict = 'approved' | 'denied' | 'expired' | 'withdrawn' | 'answered' | 'extended';
+
 export interface CloseRequestInput {
   readonly position: Position;
-  readonly verdict: 'approved' | 'denied' | 'expired' | 'withdrawn';
+  readonly verdict: Verdict;
   readonly by: string;
   readonly via: 'update' | 'signal' | 'deadline' | 'run';
   readonly reason?: string;
+  /** Of the row that the client wrote before it sent the decision. */
+  readonly decision?: string;
+  /** The decision counts only where that row says the same. */
+  readonly recordedOnly?: true;
+  /** Other arguments to run with. `arguments` over `limits.argumentsInlineBytesMax` are in the row. */
+  readonly edit?: { readonly argumentsHash: Hash; readonly arguments?: string };
+  /** The result of the call, as JSON or text; longer ones are in the row. */
+  readonly answer?: { readonly hash: Hash; readonly text?: string };
+  /** The call that an edit or an answer is for. */
+  readonly call?: {
+    readonly position: Position;
+    readonly id: string;
+    readonly tool: string;
+    readonly argumentsHash: Hash;
+    readonly definition: Hash;
+  };
+}
+
+/** Absent in histories from before edits and answers. */
+export interface CloseRequestOutput {
+  /** It does not count, and why: the request is open again. */
+  readonly refused?: string;
+  readonly edited?: { readonly argumentsHash: Hash; readonly arguments?: string };
+  readonly result?: RunToolOutput;
+}
+
+/** Nobody answered in time: the level above is asked. */
+export interface EscalateRequestInput {
+  readonly position: Position;
+  readonly deadlineMs: number;
+  readonly deciders?: readonly string[];
+}
+
+/** Something that happened to the run itself, for those who watch it. */
+export interface NoteEventInput {
+  readonly kind:
+    | 'run.paused'
+    | 'run.resumed'
+    | 'run.steered'
+    | 'message.received'
+    | 'message.refused'
+    | 'turn.started'
+    | 'turn.ended';
+  readonly position?: Position;
+  readonly body: Readonly<Record<string, unknown>>;
+  /** What the run does from now on, where runs are listed. */
+  readonly state?: 'running' | 'paused' | 'waiting';
+}
+
+/** Raises the ceilings of the run's own budget. Amounts are added to what they are. */
+export interface ExtendBudgetInput {
+  readonly costMicroUsd: number;
+  readonly tokens: number;
+  readonly steps: number;
+  readonly wallMs: number;
+  readonly by: string;
+  readonly via: 'update' | 'signal';
+  readonly reason?: string;
+  /** Counts the extensions of a run, so that one is made once. */
+  readonly number: number;
+}
+
+export interface ProposeFallbackInput {
+  readonly definition: Hash;
+  /** Of the fallback: `7.2/fallback-1`. */
+  readonly position: Position;
+  /** The tool that failed, and which of its fallbacks is next, from 0. */
+  readonly tool: string;
+  readonly index: number;
+  readonly arguments?: string;
+  readonly argumentsHash: Hash;
+  readonly from: Position;
+  readonly id: string;
+  readonly edited?: Position;
 }
 
 export interface OpenChildInput {

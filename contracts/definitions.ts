@@ -24,6 +24,43 @@ export interface RetryPolicy {
   readonly maxDelayMs: number;
 }
 
+/** How a human is asked about something, and what happens when nobody answers. */
+export interface AskPolicy {
+  /** After it the consequence happens: the escalation, where there is one, or the request expires. */
+  readonly deadlineMs: number;
+  /** Who may decide, by the name that a decision gives. Absent: whoever can reach the run. */
+  readonly deciders?: readonly string[];
+  /** The one level above: these may decide as well, and get this long. Silence is then a no. */
+  readonly escalation?: { readonly deadlineMs: number; readonly deciders?: readonly string[] };
+  /**
+   * Only decisions that Belayer's client wrote to the database first. A raw signal or update proves
+   * no more than that its sender holds Temporal's credentials.
+   */
+  readonly recordedOnly?: true;
+}
+
+/** What besides a tool may be put before a human instead of ending the run. */
+export type EscalationCause =
+  /** A limit of the run is reached: `extendBudget` answers it. */
+  | 'budget'
+  /** Every model of the chain failed, or refused what it was asked. */
+  | 'model'
+  /** The output does not fit its schema after all repairs. */
+  | 'output'
+  /** The model refused. */
+  | 'refusal';
+
+/** A run that goes on with the caller's next message. */
+export interface SessionPolicy {
+  /** Waiting for the next message for so long ends the run with its last output. */
+  readonly idleMs: number;
+  /**
+   * A message that arrives while the agent works: `queue` begins the next turn with it, `steer` gives
+   * it to the model with its next call, `interrupt` also aborts what is in flight and may be.
+   */
+  readonly whileWorking: 'queue' | 'steer' | 'interrupt';
+}
+
 /** What the workflow knows of a tool. It reaches history with the run's input. */
 export interface ToolPolicy {
   readonly effect: Effect;
@@ -42,6 +79,26 @@ export interface ToolPolicy {
   readonly approvalDeadlineMs?: number;
   /** Set on a sub-agent: the agent that a child run is started for. */
   readonly agent?: string;
+  /** How humans are asked about its calls; absent: as the agent's own policy says. */
+  readonly ask?: AskPolicy;
+  /** The call is a question to a human, and the answer is its result: nothing runs. */
+  readonly question?: true;
+  /** Where nothing else helps a human is asked, and the model is not told of the failure before. */
+  readonly critical?: true;
+  /** Tools that are tried in order when its own attempts are used up and nothing happened. */
+  readonly fallbacks?: readonly string[];
+}
+
+/** How one attempt of a tool and the delays between attempts are bounded. Never in a history. */
+export interface AttemptPolicy {
+  /** Share of each delay that is random, 0 to 1, so that many callers do not come back at once. */
+  readonly jitter: number;
+  /** All attempts and the delays between them; no attempt begins that could not end before. */
+  readonly totalMs?: number;
+  /** The tool's own error codes that are not tried again, whatever it says of them. */
+  readonly notRetried?: readonly string[];
+  /** Silence of the tool's own heartbeats after which an attempt is given up. */
+  readonly heartbeatMs?: number;
 }
 
 export interface FrozenTool {
@@ -56,6 +113,9 @@ export interface FrozenTool {
   readonly verify: boolean;
   /** What the model sees of a result before it is cut, in tokens. */
   readonly resultTokensMax?: number;
+  readonly attempt?: AttemptPolicy;
+  /** Serves other tools as a fallback only: models do not see it. */
+  readonly offered?: false;
 }
 
 /** What one run may use up. A caller of `start` may lower each, never raise it. */
@@ -92,6 +152,11 @@ export interface FrozenAgent {
   readonly outputSchema?: JsonSchema;
   readonly tools: readonly FrozenTool[];
   readonly limits: RunLimits;
+  /** How humans are asked where a tool does not say. */
+  readonly ask?: AskPolicy;
+  /** What goes to a human instead of ending the run. */
+  readonly escalate?: readonly EscalationCause[];
+  readonly session?: SessionPolicy;
   /** The functions that a worker must have, as `tool.refund.run`, `instructions` ... */
   readonly functions: readonly string[];
   readonly buildId: string;

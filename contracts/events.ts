@@ -1,5 +1,6 @@
 /** What `watch` yields: one row per event, numbered by the run itself, without gaps, from 1. */
-import type { Hash, StopReason } from './agent-run.ts';
+import type { Hash, RequestKind, StopReason, Verdict } from './agent-run.ts';
+import type { EscalationCause } from './definitions.ts';
 import type { Position } from './positions.ts';
 
 interface EventBase {
@@ -52,23 +53,77 @@ export type RunEvent = EventBase &
         readonly tool: string;
         readonly attempt: number;
         readonly code: string;
-        readonly next: 'retry' | 'ask' | 'queue' | 'verify';
+        readonly next: 'retry' | 'ask' | 'queue' | 'verify' | 'fallback' | 'escalate';
       }
     | {
         readonly kind: 'request.opened';
         readonly position: Position;
-        readonly request: 'approval' | 'unknown';
+        readonly request: RequestKind;
+        readonly about?: EscalationCause | 'tool';
         readonly tool: string;
         readonly argumentsHash: Hash;
         readonly deadline: string;
+        readonly deciders?: readonly string[];
+      }
+    | {
+        readonly kind: 'request.escalated';
+        readonly position: Position;
+        readonly request: RequestKind;
+        readonly tool: string;
+        readonly deadline: string;
+        readonly deciders?: readonly string[];
+      }
+    | {
+        /** A decision that did not count, and why. */
+        readonly kind: 'request.refused';
+        readonly position: Position;
+        readonly by: string;
+        readonly because: string;
       }
     | {
         readonly kind: 'request.closed';
         readonly position: Position;
-        readonly verdict: 'approved' | 'denied' | 'expired' | 'withdrawn';
+        readonly verdict: Verdict;
         readonly by: string;
+        /** Of arguments that a human changed. */
+        readonly argumentsHash?: Hash;
       }
     | { readonly kind: 'child.started'; readonly position: Position; readonly child: string }
+    | {
+        readonly kind: 'tool.fellback';
+        readonly position: Position;
+        readonly tool: string;
+        readonly to: string;
+      }
+    | { readonly kind: 'run.paused'; readonly reason: string; readonly by: string }
+    | { readonly kind: 'run.resumed'; readonly by: string; readonly reason?: string }
+    | { readonly kind: 'run.steered'; readonly by: string; readonly text: string }
+    | {
+        readonly kind: 'run.extended';
+        readonly by: string;
+        readonly reason?: string;
+        /** What was added. */
+        readonly costMicroUsd: number;
+        readonly tokens: number;
+        readonly steps: number;
+        readonly wallMs: number;
+      }
+    | {
+        readonly kind: 'message.received';
+        readonly id: string;
+        readonly number: number;
+        /** The turn that it is for. */
+        readonly turn: number;
+        readonly by?: string;
+      }
+    | { readonly kind: 'message.refused'; readonly id: string; readonly because: string }
+    | { readonly kind: 'turn.started'; readonly turn: number }
+    | {
+        readonly kind: 'turn.ended';
+        readonly turn: number;
+        /** Where its output is. */
+        readonly position: Position;
+      }
     | { readonly kind: 'run.halting'; readonly reason: string; readonly by: string }
     | { readonly kind: 'run.waiting'; readonly reason: 'no-worker'; readonly detail: string }
     | {

@@ -88,6 +88,22 @@ export const limits = {
   // --- humans ----------------------------------------------------------------------------------
   approvalDeadlineMsDefault: 24 * 60 * 60 * 1000,
   approvalDeadlineMsMax: 365 * 24 * 60 * 60 * 1000,
+  decidersMax: 50,
+  /** Text of a person that may travel in history; longer ones by reference. */
+  inlineTextBytesMax: 2 * 1024,
+  /** An answer of a human, or arguments that one wrote. */
+  answerBytesMax: 256 * 1024,
+  /** Steering texts between two model calls: a person types fewer, a faulty program more. */
+  steersWaitingMax: 20,
+
+  // --- sessions --------------------------------------------------------------------------------
+  sessionIdleMsDefault: 7 * 24 * 60 * 60 * 1000,
+  sessionIdleMsMax: 365 * 24 * 60 * 60 * 1000,
+  /** Messages that wait for the next turn. */
+  messagesWaitingMax: 100,
+  /** Ids of messages that a run remembers, so that one that is sent again is not heard twice. */
+  messagesHeardMax: 200,
+  messageIdCharsMax: 128,
 
   // --- the database and the worker -------------------------------------------------------------
   databasePoolMax: 20,
