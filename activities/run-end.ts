@@ -1,5 +1,6 @@
 /** What a run does about itself: raise its own stop flag, say that it waits, and close its books. */
-import type { CloseRunInput } from '../contracts/agent-run.ts';
+import type { CloseRunInput, ExtendBudgetInput, NoteEventInput } from '../contracts/agent-run.ts';
+import { storableJson } from '../storage/storable.ts';
 import { beginActivityCall } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { toActivityFailure } from './to-activity-failure.ts';
@@ -35,6 +36,53 @@ export function createNoteWaiting({ database, worker }: ActivityDependencies) {
           text: `select belayer.add_event(no, 'run.waiting', null, $2) from belayer.run where id = $1`,
         },
         [call.run, JSON.stringify(waiting)],
+      );
+    } catch (error) {
+      throw toActivityFailure(error);
+    } finally {
+      call.end();
+    }
+  };
+}
+
+/** Something that happened to the run itself, for those who watch it. */
+export function createNoteEvent({ database, worker }: ActivityDependencies) {
+  return async function noteEvent(note: NoteEventInput): Promise<void> {
+    const call = beginActivityCall(worker);
+    try {
+      await database.query(
+        { name: 'note_event', text: 'select belayer.note_event($1,$2,$3,$4,$5)' },
+        [
+          call.run,
+          note.kind,
+          note.position ?? null,
+          storableJson(note.body),
+          note.state ?? null,
+        ],
+      );
+    } catch (error) {
+      throw toActivityFailure(error);
+    } finally {
+      call.end();
+    }
+  };
+}
+
+/** Raises the ceilings of the run's own budget; the same extension again changes nothing. */
+export function createExtendBudget({ database, worker }: ActivityDependencies) {
+  return async function extendBudget(input: ExtendBudgetInput): Promise<void> {
+    const call = beginActivityCall(worker);
+    const { number, costMicroUsd, tokens, ...body } = input;
+    try {
+      await database.query(
+        { name: 'extend_budget', text: 'select belayer.extend_budget($1,$2,$3,$4,$5)' },
+        [
+          call.run,
+          number,
+          costMicroUsd,
+          tokens,
+          storableJson({ ...body, costMicroUsd, tokens }),
+        ],
       );
     } catch (error) {
       throw toActivityFailure(error);

@@ -70,10 +70,13 @@ export interface CarriedState {
   /** The rest is absent where nothing happened that it tells of. */
   readonly limits?: AgentRunInput['limits'];
   readonly paused?: { readonly reason: string; readonly by: string };
-  /** Escalations of the run itself that were opened since its last step. */
+  /** Escalations of the run itself, for their positions. */
   readonly escalations?: number;
+  readonly extensions?: number;
   /** Repairs that were made before a human said to go on. */
   readonly repairsForgiven?: number;
+  /** Words of operators for the next model call. */
+  readonly steers?: readonly EntryRef[];
   readonly session?: CarriedSession;
 }
 
@@ -87,10 +90,10 @@ export interface CarriedSession {
   /** Messages that wait for the next turn. */
   readonly inbox: readonly EntryRef[];
   /** Ids of the newest messages, so that one that is sent again is not heard twice. */
-  readonly heard: readonly string[];
+  readonly heard: readonly { readonly id: string; readonly turn: number }[];
   /** Of the last finished turn. */
   readonly last?: { readonly output: Hash; readonly bytes: number; readonly at: Position };
-  /** Milliseconds since the epoch; set while the next message is awaited. */
+  /** Set between turns. Milliseconds since the epoch. */
   readonly idleSinceMs?: number;
 }
 
@@ -285,6 +288,8 @@ export type Verdict = 'approved' | 'denied' | 'expired' | 'withdrawn' | 'answere
 
 export interface CloseRequestInput {
   readonly position: Position;
+  /** Of the request. Absent in histories from before edits and answers. */
+  readonly argumentsHash?: Hash;
   readonly verdict: Verdict;
   readonly by: string;
   readonly via: 'update' | 'signal' | 'deadline' | 'run';
@@ -329,7 +334,6 @@ export interface NoteEventInput {
     | 'run.resumed'
     | 'run.steered'
     | 'message.received'
-    | 'message.refused'
     | 'turn.started'
     | 'turn.ended';
   readonly position?: Position;

@@ -116,7 +116,6 @@ export type RunEvent = EventBase &
         readonly turn: number;
         readonly by?: string;
       }
-    | { readonly kind: 'message.refused'; readonly id: string; readonly because: string }
     | { readonly kind: 'turn.started'; readonly turn: number }
     | {
         readonly kind: 'turn.ended';
@@ -127,6 +126,15 @@ export type RunEvent = EventBase &
     | { readonly kind: 'run.halting'; readonly reason: string; readonly by: string }
     | { readonly kind: 'run.waiting'; readonly reason: 'no-worker'; readonly detail: string }
     | {
+        /** It makes no progress, and waits for nothing declared. */
+        readonly kind: 'run.stuck';
+        readonly finding: StuckFinding;
+        readonly detail: string;
+        /** When it last moved. */
+        readonly since: string;
+      }
+    | { readonly kind: 'run.unstuck' }
+    | {
         readonly kind: 'run.ended';
         readonly outcome: 'done' | 'stopped' | 'failed';
         readonly because?: StopReason;
@@ -136,6 +144,12 @@ export type RunEvent = EventBase &
         readonly steps: number;
       }
   );
+
+/**
+ * Why a run stands still. parked: its workflow task keeps failing; no-worker: nobody carries it out;
+ * dead: its workflow is closed and its books are open; silent: it runs, and nothing happens.
+ */
+export type StuckFinding = 'parked' | 'no-worker' | 'dead' | 'silent';
 
 /** Pieces of a reply while it is being written. Not durable: a retried attempt starts again at 0. */
 export interface ReplyDelta {

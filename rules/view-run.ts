@@ -1,20 +1,13 @@
 import type { RunStateView } from '../contracts/messages.ts';
+import { canBeDecided } from './after-humans.ts';
 import type { RunState } from './run-state.ts';
 
 /** What the run is doing now, for a query: plain data, no content. */
 export function viewRun(state: RunState): RunStateView {
-  const open = state.requests.filter(
-    (request) => request.phase === 'open' || request.phase === 'to-open',
-  );
+  const open = state.requests.filter(canBeDecided);
+  const { session, paused } = state;
   return {
-    phase:
-      state.ending !== undefined
-        ? 'ended'
-        : state.halt !== undefined
-          ? 'stopping'
-          : open.length > 0 && state.inFlight.length === 0
-            ? 'waiting-for-human'
-            : 'working',
+    phase: phaseOf(state, open.length),
     step: state.step,
     inFlight: state.inFlight,
     requests: open.map((request) => ({
@@ -27,5 +20,16 @@ export function viewRun(state: RunState): RunStateView {
     costMicroUsd: state.spent.costMicroUsd,
     tokens: state.spent.tokens,
     ...(state.halt === undefined ? {} : { halted: state.halt.reason }),
+    ...(paused === undefined ? {} : { paused: paused.reason }),
+    ...(session === undefined ? {} : { turn: session.turn, messagesWaiting: session.inbox.length }),
   };
+}
+
+function phaseOf(state: RunState, open: number): RunStateView['phase'] {
+  if (state.ending !== undefined) return 'ended';
+  if (state.halt !== undefined) return 'stopping';
+  if (state.inFlight.length > 0) return 'working';
+  if (open > 0) return 'waiting-for-human';
+  if (state.paused !== undefined) return 'paused';
+  return state.session?.phase === 'waiting' ? 'waiting-for-message' : 'working';
 }

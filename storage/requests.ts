@@ -1,11 +1,18 @@
 /** Open questions to humans: rows that outlive workers and that one query lists for all runs. */
 import type {
   CloseRequestInput,
+  EscalateRequestInput,
   OpenRequestInput,
   OpenRequestOutput,
+  RequestKind,
+  RunToolOutput,
+  Verdict,
 } from '../contracts/agent-run.ts';
+import type { EscalationCause } from '../contracts/definitions.ts';
+import { invariant } from '../contracts/failures.ts';
+import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
-import { runUnknown } from './ledger.ts';
+import { runUnknown, type ToolResultRecord } from './ledger.ts';
 import { storableJson } from './storable.ts';
 
 /** Opens a request; opening it again changes nothing, and gives what was decided about it. */
@@ -14,22 +21,19 @@ export async function insertRequest(
   run: string,
   request: OpenRequestInput & { readonly arguments: string },
 ): Promise<OpenRequestOutput> {
-  const [row] = await database.query<
-    { readonly verdict: string | null } & Pick<CloseRequestInput, 'by' | 'via'> & {
-        readonly reason: string | null;
-      }
-  >(
+  const [row] = await database.query<DecidedRow>(
     {
       name: 'open_request',
       text: `with opened as (
-          insert into belayer.request (run_no, position, kind, tool, arguments, arguments_hash, detail, deadline)
-          select no, $2, $3, $4, $5, $6, $7, to_timestamp($8::double precision / 1000) from belayer.run where id = $1
+          insert into belayer.request (run_no, position, kind, tool, arguments, arguments_hash, detail, deadline, call, about, deciders, escalates)
+          select no, $2, $3, $4, $5, $6, $7, to_timestamp($8::double precision / 1000), $10, $11, $12, $13 from belayer.run where id = $1
           on conflict do nothing returning run_no)
         select r.no, case when o.run_no is not null then belayer.add_event(r.no, 'request.opened', $2, $9) end as event,
-          q.state as verdict, q.closed_by as by, q.closed_via as via, q.reason
+          q.state as verdict, q.closed_by as by, q.closed_via as via, q.reason, q.decision,
+          q.edited_hash as "editedHash", q.edited_arguments as "editedArguments"
         from belayer.run r left join opened o on o.run_no = r.no
         left join belayer.request q on q.run_no = r.no and q.position = $2 and q.arguments_hash = $6
-          and q.state in ('approved', 'denied', 'expired')
+          and q.state in ('approved', 'denied', 'expired', 'answered', 'extended')
         where r.id = $1`,
     },
     [
@@ -46,36 +50,64 @@ export async function insertRequest(
         tool: request.tool,
         argumentsHash: request.argumentsHash,
         deadline: new Date(request.deadlineMs).toISOString(),
+        ...(request.about === undefined ? {} : { about: request.about }),
+        ...(request.deciders === undefined ? {} : { deciders: request.deciders }),
       }),
+      request.call ?? null,
+      request.about ?? null,
+      request.deciders ?? null,
+      request.escalatesTo === undefined ? null : storableJson(request.escalatesTo),
     ],
   );
   if (row === undefined) throw runUnknown(run);
-  const { verdict, by, via, reason } = row;
+  return toOutput(row);
+}
+
+interface DecidedRow extends Pick<CloseRequestInput, 'by' | 'via'> {
+  readonly verdict: string | null;
+  readonly reason: string | null;
+  readonly decision: string | null;
+  readonly editedHash: string | null;
+  readonly editedArguments: string | null;
+}
+
+function toOutput(row: DecidedRow): OpenRequestOutput {
+  const { verdict, by, via, reason, decision, editedHash } = row;
   if (verdict === null) return {};
   return {
     decided: {
-      verdict: verdict as CloseRequestInput['verdict'],
+      verdict: verdict as Verdict,
       by,
       via,
       ...(reason === null ? {} : { reason }),
+      ...(decision === null ? {} : { decision }),
+      // Its arguments are read again where they are: in this row.
+      ...(editedHash === null ? {} : { edit: { argumentsHash: editedHash } }),
     },
   };
 }
 
-/** Closes a request with what was decided; the first decision stays. */
+/** What a closed request brings besides its verdict. */
+export interface Closing {
+  readonly edited?: { readonly argumentsHash: string; readonly text: string };
+  /** A human's answer as the result of the call. */
+  readonly answered?: {
+    readonly call: NonNullable<CloseRequestInput['call']>;
+    readonly result: ToolResultRecord;
+  };
+}
+
+/** Closes a request with what was decided; the first decision, and the first result, stay. */
 export async function closeRequestRow(
   database: Database,
   run: string,
   close: CloseRequestInput,
-): Promise<void> {
-  await database.query(
+  { edited, answered }: Closing = {},
+): Promise<{ readonly state: string; readonly answer: RunToolOutput | null }> {
+  const [row] = await database.query<{ state: string; answer: RunToolOutput | null }>(
     {
       name: 'close_request',
-      text: `with closed as (
-          update belayer.request q set state = $3, closed_at = clock_timestamp(), closed_by = $4, closed_via = $5, reason = $6
-          from belayer.run r where r.id = $1 and q.run_no = r.no and q.position = $2 and q.state = 'open'
-          returning q.run_no)
-        select belayer.add_event(run_no, 'request.closed', $2, $7) from closed`,
+      text: `select * from belayer.close_request($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14,$15,$16)`,
     },
     [
       run,
@@ -84,9 +116,59 @@ export async function closeRequestRow(
       close.by,
       close.via,
       close.reason ?? null,
-      storableJson({ verdict: close.verdict, by: close.by }),
+      close.decision ?? null,
+      edited?.argumentsHash ?? null,
+      edited?.text ?? null,
+      answered?.call.position ?? null,
+      answered?.call.tool ?? null,
+      answered?.call.argumentsHash ?? null,
+      answered === undefined ? null : storableJson(answered.result.answer),
+      answered?.result.fragment ?? null,
+      answered?.result.fragmentHash ?? null,
+      storableJson({
+        verdict: close.verdict,
+        by: close.by,
+        ...(edited === undefined ? {} : { argumentsHash: edited.argumentsHash }),
+      }),
     ],
   );
+  invariant(row !== undefined, 'close_request answers with one row');
+  return row;
+}
+
+export async function escalateRequestRow(
+  database: Database,
+  run: string,
+  escalate: EscalateRequestInput & { readonly kind: RequestKind; readonly tool: string },
+): Promise<void> {
+  const deadline = new Date(escalate.deadlineMs);
+  await database.query(
+    { name: 'escalate_request', text: 'select belayer.escalate_request($1,$2,$3,$4,$5)' },
+    [
+      run,
+      escalate.position,
+      deadline,
+      escalate.deciders ?? null,
+      storableJson({
+        request: escalate.kind,
+        tool: escalate.tool,
+        deadline: deadline.toISOString(),
+        ...(escalate.deciders === undefined ? {} : { deciders: escalate.deciders }),
+      }),
+    ],
+  );
+}
+
+/** One attempt of the call that a request is about: what a human can go by. */
+export interface Evidence {
+  readonly number: number;
+  readonly worker: string;
+  /** ISO 8601, UTC. */
+  readonly startedAt: string;
+  readonly endedAt: string;
+  readonly outcome: string;
+  readonly code: string | null;
+  readonly detail: string | null;
 }
 
 export interface RequestRow {
@@ -94,32 +176,95 @@ export interface RequestRow {
   readonly agent: string;
   readonly customer: string;
   readonly position: string;
-  readonly kind: 'approval' | 'unknown';
+  readonly kind: RequestKind;
+  /** Of an escalation: a tool, or what of the run itself. */
+  readonly about: EscalationCause | 'tool' | null;
+  /** Empty for an escalation of the run itself. */
   readonly tool: string;
+  /** The call that it is about. */
+  readonly call: Position | null;
   /** Canonical JSON, as it would be sent. */
   readonly arguments: string;
   readonly argumentsHash: string;
+  /** Of the arguments that a human put in their place. */
+  readonly editedHash: string | null;
+  readonly editedArguments: string | null;
   readonly detail: string | null;
-  readonly state: 'open' | 'approved' | 'denied' | 'expired' | 'withdrawn';
+  readonly state: 'open' | Verdict;
+  /** Who may decide; null: whoever can reach the run. */
+  readonly deciders: readonly string[] | null;
+  /** 1 when the level above is asked. */
+  readonly level: number;
   readonly openedAt: Date;
   readonly deadline: Date;
+  /** What happens at the deadline: `escalate` once where there is a level above, else it is denied. */
+  readonly atDeadline: 'escalate' | 'deny';
+  readonly closedAt: Date | null;
   readonly closedBy: string | null;
+  readonly closedVia: string | null;
   readonly reason: string | null;
+  /** Attempts of its call so far, oldest first, the newest 20. */
+  readonly evidence: readonly Evidence[];
 }
 
-const columns = `r.id as run, r.agent, r.customer, q.position, q.kind, q.tool, q.arguments,
-  q.arguments_hash as "argumentsHash", q.detail, q.state, q.opened_at as "openedAt", q.deadline,
-  q.closed_by as "closedBy", q.reason`;
+const columns = `r.id as run, r.agent, r.customer, q.position, q.kind, q.about, q.tool, q.call, q.arguments,
+  q.arguments_hash as "argumentsHash", q.edited_hash as "editedHash", q.edited_arguments as "editedArguments",
+  q.detail, q.state, q.deciders, q.level, q.opened_at as "openedAt", q.deadline,
+  case when q.escalates is not null and q.level = 0 then 'escalate' else 'deny' end as "atDeadline",
+  q.closed_at as "closedAt", q.closed_by as "closedBy", q.closed_via as "closedVia", q.reason,
+  coalesce(evidence.attempts, '[]') as evidence`;
+
+const evidence = `left join lateral (
+    select json_agg(json_build_object('number', a.number, 'worker', a.worker, 'startedAt', a.started_at at time zone 'UTC',
+      'endedAt', a.ended_at at time zone 'UTC', 'outcome', a.outcome, 'code', a.code, 'detail', a.detail) order by a.number) as attempts
+    from (select * from belayer.attempt a where a.run_no = q.run_no and a.position = q.call order by a.number desc limit 20) a
+  ) evidence on q.call is not null and q.kind <> 'approval'`;
+
+export interface ListRequests {
+  readonly customer?: string;
+  readonly agent?: string;
+  readonly kind?: RequestKind;
+  /** Only what this person may decide. */
+  readonly decider?: string;
+  /** Go on behind this request: the last one of the page before. */
+  readonly after?: { readonly openedAt: Date; readonly run: string; readonly position: string };
+  /** Default 500, at most 10,000. */
+  readonly limit?: number;
+}
 
 /** Open requests of all runs, oldest first. */
-export function openRequests(database: Database, limit: number): Promise<readonly RequestRow[]> {
+export function openRequests(
+  database: Database,
+  limit: number,
+  filter: Omit<ListRequests, 'limit'> = {},
+): Promise<readonly RequestRow[]> {
+  const { after } = filter;
   return database.query<RequestRow>(
     {
       name: 'open_requests',
-      text: `select ${columns} from belayer.request q join belayer.run r on r.no = q.run_no
-        where q.state = 'open' order by q.opened_at limit $1`,
+      text: `select ${columns} from (
+          select q.* from belayer.request q
+          where q.state = 'open'
+            and ($2::text is null or q.kind = $2)
+            and ($3::text is null or q.deciders is null or $3 = any(q.deciders))
+            and (($4::text is null and $5::text is null) or exists (select from belayer.run r where r.no = q.run_no
+              and ($4::text is null or r.customer = $4) and ($5::text is null or r.agent = $5)))
+            and ($6::timestamptz is null or (q.opened_at, q.run_no, q.position) >
+              (select n.opened_at, n.run_no, n.position from belayer.request n join belayer.run m on m.no = n.run_no
+               where m.id = $7 and n.position = $8))
+          order by q.opened_at, q.run_no, q.position limit $1) q
+        join belayer.run r on r.no = q.run_no ${evidence} order by q.opened_at, q.run_no, q.position`,
     },
-    [limit],
+    [
+      limit,
+      filter.kind ?? null,
+      filter.decider ?? null,
+      filter.customer ?? null,
+      filter.agent ?? null,
+      after?.openedAt ?? null,
+      after?.run ?? null,
+      after?.position ?? null,
+    ],
   );
 }
 
@@ -127,9 +272,25 @@ export function requestsOf(database: Database, run: string): Promise<readonly Re
   return database.query<RequestRow>(
     {
       name: 'requests_of',
-      text: `select ${columns} from belayer.request q join belayer.run r on r.no = q.run_no
-        where r.id = $1 order by q.opened_at`,
+      text: `select ${columns} from belayer.request q join belayer.run r on r.no = q.run_no ${evidence}
+        where r.id = $1 order by q.opened_at, q.position`,
     },
     [run],
   );
+}
+
+export async function readRequest(
+  database: Database,
+  run: string,
+  position: Position,
+): Promise<RequestRow | undefined> {
+  const [row] = await database.query<RequestRow>(
+    {
+      name: 'read_request',
+      text: `select ${columns} from belayer.request q join belayer.run r on r.no = q.run_no ${evidence}
+        where r.id = $1 and q.position = $2`,
+    },
+    [run, position],
+  );
+  return row;
 }

@@ -1,4 +1,5 @@
 /** The transcript: chains of messages, each stored once, rendered once. */
+import type { RunToolOutput } from '../contracts/agent-run.ts';
 import { invariant } from '../contracts/failures.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
@@ -21,7 +22,7 @@ export async function readFragments(
   return rows.map((row) => row.body);
 }
 
-/** The message that a call left at its position. */
+/** The message that a call left at its position, or that a person said. */
 export async function readCallFragment(
   database: Database,
   run: string,
@@ -30,8 +31,10 @@ export async function readCallFragment(
   const [row] = await database.query<{ fragment: string | null }>(
     {
       name: 'read_call_fragment',
-      text: `select c.fragment from belayer.call c join belayer.run r on r.no = c.run_no
-        where r.id = $1 and c.position = $2`,
+      text: `select coalesce(c.fragment, s.body) as fragment from belayer.run r
+        left join belayer.call c on c.run_no = r.no and c.position = $2
+        left join belayer.said s on s.run_no = r.no and starts_with($2, 'said/') and s.hash = substr($2, 6)
+        where r.id = $1`,
     },
     [run, position],
   );
@@ -73,4 +76,21 @@ export async function seedSystemMessage(
 export function contentOf(fragment: string): string {
   const message = JSON.parse(fragment) as { readonly content: string | null };
   return message.content ?? '';
+}
+
+/** What a finished call answered to its workflow. */
+export async function readAnswer(
+  database: Database,
+  run: string,
+  position: Position,
+): Promise<RunToolOutput | undefined> {
+  const [row] = await database.query<{ answer: RunToolOutput | null }>(
+    {
+      name: 'read_answer',
+      text: `select c.answer from belayer.call c join belayer.run r on r.no = c.run_no
+        where r.id = $1 and c.position = $2 and c.state = 'done'`,
+    },
+    [run, position],
+  );
+  return row?.answer ?? undefined;
 }

@@ -36,7 +36,8 @@ import {
   toolMessage,
   userMessage,
 } from '../rules/render-message.ts';
-import * as change from '../rules/run-state.ts';
+import * as now from '../rules/run-state.ts';
+import * as change from '../rules/transitions.ts';
 import { toRunInput } from '../rules/to-run-input.ts';
 import { sha256 } from '../storage/hash.ts';
 import type { ChatRequest } from './provider/chat-request.ts';
@@ -142,7 +143,7 @@ class Simulation {
     this.#messages.push(
       userMessage(inputText(this.#options.input, this.#agent.input !== undefined)),
     );
-    let state = change.firstState(
+    let state = now.firstState(
       toRunInput({
         frozen: this.#frozen,
         definition: 'simulated',
@@ -187,14 +188,25 @@ class Simulation {
           this.#nowMs = step.untilMs ?? this.#nowMs + 1;
           break;
         case 'stop':
-          state = change.afterStop(state, step.because, step.detail);
+          state = change.afterLimit(state, step.because, step.detail);
+          break;
+        case 'end-turn':
+          // One turn of a session is simulated: nobody writes again.
+          state = change.afterIdle(state);
           break;
         case 'end':
-          this.#say(state, change.pendingEntries(state));
+          this.#say(state, now.pendingEntries(state));
           return this.#ended(step.outcome, state.step);
         case 'raise-flag':
         case 'abort-in-flight':
         case 'continue-as-new':
+        case 'interrupt':
+        case 'note':
+        case 'extend':
+        case 'escalate-requests':
+        case 'propose-fallbacks':
+        case 'begin-turn':
+        case 'end-session':
           throw new Error(`A simulation never comes to ${step.kind}.`);
       }
     }
@@ -225,7 +237,7 @@ class Simulation {
   }
 
   /** What the model is told next: results of calls, refusals, corrections. */
-  #say(state: change.RunState, entries: readonly EntryRef[]): void {
+  #say(state: now.RunState, entries: readonly EntryRef[]): void {
     for (const entry of entries) {
       const message =
         'say' in entry
@@ -246,11 +258,7 @@ class Simulation {
     }
   }
 
-  async #callModel(
-    state: change.RunState,
-    position: string,
-    model: string,
-  ): Promise<change.RunState> {
+  async #callModel(state: now.RunState, position: string, model: string): Promise<now.RunState> {
     const head = promptHead(this.#frozen, model, requestParameters(this.#frozen, model));
     const request = JSON.parse(head + this.#messages.join(',') + promptTail) as ChatRequest;
     this.#prompts.push(request);
@@ -295,7 +303,7 @@ class Simulation {
     );
   }
 
-  async #judge(state: change.RunState, position: string, reply: Reply): Promise<change.RunState> {
+  async #judge(state: now.RunState, position: string, reply: Reply): Promise<now.RunState> {
     const response = toResponse(reply, this.#asked);
     const judged = await judgeReply(this.#agent, response);
     this.#messages.push(assistantMessage(response));
@@ -316,9 +324,9 @@ class Simulation {
     return change.afterModelReply(state, position, { ...base, ...judged });
   }
 
-  #ask(state: change.RunState, position: string): change.RunState {
-    const request = change.requestAt(state, position);
-    const { proposed } = change.callAt(state, request.call);
+  #ask(state: now.RunState, position: string): now.RunState {
+    const request = now.requestAt(state, position);
+    const { proposed } = now.callAt(state, request.call);
     const question = { position, tool: proposed.tool, arguments: this.#argumentsOf(proposed) };
     const answer = this.#options.decide?.(question);
     const verdict = answer === 'approve' ? 'approved' : answer === 'deny' ? 'denied' : 'expired';
@@ -326,7 +334,7 @@ class Simulation {
     return change.afterDecision(state, position, { verdict, by: 'simulation', via: 'run' });
   }
 
-  async #runTool(call: change.CallState): Promise<RunToolOutput> {
+  async #runTool(call: now.CallState): Promise<RunToolOutput> {
     const tool = this.#agent.tools.find((candidate) => candidate.name === call.proposed.tool);
     invariant(tool !== undefined, `the agent has the tool ${call.proposed.tool}`);
     if (tool.child !== undefined) return this.#runChild(tool, call);
@@ -383,7 +391,7 @@ class Simulation {
     return record.answer;
   }
 
-  async #runChild(tool: Tool, call: change.CallState): Promise<RunToolOutput> {
+  async #runChild(tool: Tool, call: now.CallState): Promise<RunToolOutput> {
     const child = tool.child?.agent as AnyAgent;
     const given = await new Simulation(child, this.#shared(), {
       ...this.#options,

@@ -7,6 +7,7 @@
  * 4. What the world may mend (a database, a worker) is waited for; a bug of ours parks the run.
  */
 import {
+  allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
   condition,
@@ -18,33 +19,33 @@ import type { AgentRunInput, RunOutcome } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Position } from '../contracts/positions.ts';
 import { decideNextStep } from '../rules/decide-next-step.ts';
+import { firstState, type RunState, toCarried } from '../rules/run-state.ts';
 import {
   afterAbort,
   afterAsking,
-  afterDecision,
+  afterExtended,
   afterFlagRaised,
   afterHalt,
   afterHistoryLong,
+  afterIdle,
+  afterInterrupt,
+  afterLimit,
   afterModelStarted,
-  afterRequestClosed,
-  afterRequestClosing,
-  afterRequestOpened,
+  afterNoted,
   afterSilence,
   afterStop,
   afterToolStarted,
+  afterTurnBegun,
+  afterTurnEnded,
   afterWaitBegins,
   afterWaitEnds,
-  callAt,
-  firstState,
-  requestAt,
-  type RunState,
-  toCarried,
-} from '../rules/run-state.ts';
+} from '../rules/transitions.ts';
 import { bookkeeping } from './activity-proxies.ts';
 import { describeRun } from './describe-run.ts';
-import { flyModelCall, flyToolCall } from './flights.ts';
+import { flyModelCall, flyToolCall, proposeFallback } from './flights.ts';
 import { handleMessages } from './human-messages.ts';
 import { persist } from './persist.ts';
+import { closeRequest, escalateRequest, openRequest } from './requests.ts';
 
 export async function agentRun(input: AgentRunInput): Promise<RunOutcome> {
   const run = new AgentRun(input);
@@ -64,6 +65,7 @@ export class AgentRun {
   broken: Error | undefined;
   #waitingFor: string | undefined;
   #wake: () => void = () => undefined;
+  #decisions = 0;
   readonly flights = new Map<
     Position,
     { readonly scope: CancellationScope; readonly abortable: boolean }
@@ -89,10 +91,21 @@ export class AgentRun {
     });
   }
 
+  /** Numbers the decisions of this execution, so that each hears what came of it. */
+  nextDecision(): number {
+    this.#decisions += 1;
+    return this.#decisions;
+  }
+
   /** Shown in the Temporal UI while the world is waited for. */
   waitsFor(failed: { readonly type: string; readonly message: string } | undefined): void {
     this.#waitingFor = failed === undefined ? undefined : `${failed.type}: ${failed.message}`;
     this.describe();
+  }
+
+  /** Ends what is in flight and may be aborted: an effect that has begun is recorded first. */
+  abortFlights(): void {
+    for (const flight of this.flights.values()) if (flight.abortable) flight.scope.cancel();
   }
 
   describe(): void {
@@ -151,6 +164,12 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
       case 'expire-requests':
         run.change((state) => afterSilence(state, Date.now()));
         break;
+      case 'escalate-requests':
+        for (const { position } of step.requests) await escalateRequest(run, position);
+        break;
+      case 'propose-fallbacks':
+        for (const { position } of step.calls) await proposeFallback(run, position);
+        break;
       case 'raise-flag': {
         const { reason, by } = run.state.halt ?? { reason: '', by: '' };
         await persist(run, () => bookkeeping.raiseFlag({ reason, by }));
@@ -159,25 +178,63 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
       }
       case 'abort-in-flight':
         run.change(afterAbort);
-        for (const flight of run.flights.values()) if (flight.abortable) flight.scope.cancel();
+        run.abortFlights();
+        break;
+      case 'interrupt':
+        run.change(afterInterrupt);
+        run.abortFlights();
+        break;
+      case 'note': {
+        const { note } = step;
+        await persist(run, () => bookkeeping.noteEvent(note));
+        run.change(afterNoted);
+        break;
+      }
+      case 'extend': {
+        const { extension } = step;
+        await persist(run, () => bookkeeping.extendBudget(extension));
+        run.change(afterExtended);
+        break;
+      }
+      case 'end-turn':
+        run.change((state) => afterTurnEnded(state, Date.now()));
+        break;
+      case 'begin-turn':
+        run.change((state) => afterTurnBegun(state, Date.now()));
+        break;
+      case 'end-session':
+        run.change(afterIdle);
         break;
       case 'wait':
         run.describe();
         await wait(run, step);
         break;
       case 'stop':
-        run.change((state) => afterStop(state, step.because, step.detail));
+        run.change((state) =>
+          step.because === 'halted'
+            ? afterStop(state, step.because, step.detail)
+            : afterLimit(state, step.because, step.detail),
+        );
         break;
       case 'continue-as-new':
+        if (await handlersEnd()) break;
         // Nothing is awaited between the decision and this, so nothing can arrive unseen.
         return continueAsNew<typeof agentRun>({
           ...run.input,
           carried: toCarried(run.state, Date.now()),
         });
       case 'end':
+        if (await handlersEnd()) break;
         return end(run, step.outcome, step.outputAt);
     }
   }
+}
+
+/** Lets whoever waits for an answer have it before this execution ends. True when there was a wait. */
+async function handlersEnd(): Promise<boolean> {
+  if (allHandlersFinished()) return false;
+  await condition(allHandlersFinished);
+  return true;
 }
 
 async function wait(
@@ -190,47 +247,6 @@ async function wait(
   if (step.untilMs === undefined) while (!moved()) await run.nextChange();
   else await condition(moved, Math.max(1, step.untilMs - Date.now()));
   if (step.humansOnly) run.change((state) => afterWaitEnds(state, Date.now()));
-}
-
-async function openRequest(run: AgentRun, position: Position): Promise<void> {
-  const request = requestAt(run.state, position);
-  const { proposed, policy } = callAt(run.state, request.call);
-  const deadlineMs = Date.now() + (policy.approvalDeadlineMs ?? limits.approvalDeadlineMsDefault);
-  const opened = await persist(run, () =>
-    bookkeeping.openRequest({
-      position,
-      kind: request.kind,
-      tool: proposed.tool,
-      argumentsHash: request.argumentsHash,
-      ...(proposed.arguments === undefined ? {} : { arguments: proposed.arguments }),
-      from: run.state.from,
-      id: proposed.id,
-      deadlineMs,
-      ...(request.detail === undefined ? {} : { detail: request.detail }),
-    }),
-  );
-  run.change((state) => afterRequestOpened(state, position, deadlineMs));
-  const { decided } = opened ?? {};
-  if (decided !== undefined && decided.verdict !== 'withdrawn') {
-    const { verdict, ...decision } = decided;
-    run.change((state) => afterDecision(state, position, { ...decision, verdict }));
-  }
-}
-
-async function closeRequest(run: AgentRun, position: Position): Promise<void> {
-  const { decision } = requestAt(run.state, position);
-  if (decision === undefined) return;
-  run.change((state) => afterRequestClosing(state, position));
-  await persist(run, () =>
-    bookkeeping.closeRequest({
-      position,
-      verdict: decision.verdict,
-      by: decision.by,
-      via: decision.via,
-      ...(decision.reason === undefined ? {} : { reason: decision.reason }),
-    }),
-  );
-  run.change((state) => afterRequestClosed(state, position));
 }
 
 async function end(

@@ -10,21 +10,28 @@ import type { CallModelOutput, EntryRef, RunToolOutput } from '../contracts/agen
 import { toolErrorCode } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import { workflowType } from '../contracts/messages.ts';
-import type { Position } from '../contracts/positions.ts';
+import { fallbackPosition, type Position } from '../contracts/positions.ts';
+import { type CallState, callAt, hasWayOut, originOf } from '../rules/run-state.ts';
 import {
   afterAborted,
+  afterFallbackProposed,
   afterHalt,
   afterModelFailure,
   afterModelReply,
   afterToolFailure,
   afterToolRefused,
   afterToolResult,
-  type CallState,
-  callAt,
-} from '../rules/run-state.ts';
+} from '../rules/transitions.ts';
 import { bookkeeping, modelCall, toolCall } from './activity-proxies.ts';
 import type { AgentRun } from './agent-run.ts';
-import { type Failed, isSilence, isWaitable, readFailure, waitForTheWorld } from './persist.ts';
+import {
+  type Failed,
+  isSilence,
+  isWaitable,
+  persist,
+  readFailure,
+  waitForTheWorld,
+} from './persist.ts';
 
 type Landed<Value> =
   | { readonly kind: 'landed'; readonly value: Value }
@@ -119,9 +126,34 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
       ...(call.again === undefined ? {} : { again: call.again }),
       from: run.state.from,
       ...(run.input.customer === undefined ? {} : { customer: run.input.customer }),
+      ...(hasWayOut(call) ? { waysOut: true as const } : {}),
+      ...(call.edited === undefined ? {} : { edited: call.edited }),
+      ...(call.instead === undefined ? {} : { instead: call.instead }),
+      ...(call.attemptsBefore === undefined ? {} : { attemptsBefore: call.attemptsBefore }),
     });
   });
   landTool(run, position, landed);
+}
+
+/** Makes the arguments of the next tool that is tried in a call's place. */
+export async function proposeFallback(run: AgentRun, position: Position): Promise<void> {
+  const call = callAt(run.state, position);
+  const { position: origin, proposed } = originOf(call);
+  const index = call.fallbacksTried ?? 0;
+  const fallback = await persist(run, () =>
+    bookkeeping.proposeFallback({
+      definition: run.input.definition,
+      position: fallbackPosition(origin, index + 1),
+      tool: proposed.tool,
+      index,
+      ...(proposed.arguments === undefined ? {} : { arguments: proposed.arguments }),
+      argumentsHash: proposed.argumentsHash,
+      from: run.state.from,
+      id: proposed.id,
+      ...(call.edited === undefined ? {} : { edited: call.edited }),
+    }),
+  );
+  run.change((state) => afterFallbackProposed(state, position, fallback));
 }
 
 function landTool(run: AgentRun, position: Position, landed: Landed<RunToolOutput>): void {

@@ -21,15 +21,39 @@ function what(event: RunEvent): string {
     case 'tool.failed':
       return `${safeLine(event.tool)} failed (${safeLine(event.code)})${attempt(event)}, ${nextOf[event.next] ?? safeLine(event.next)}`;
     case 'request.opened':
-      return `${safeLine(event.tool)} waits for a human${event.request === 'unknown' ? ': nobody knows whether it happened' : ''}, until ${moment(event.deadline)} UTC`;
+      return `${event.tool === '' ? `the run's ${safeLine(event.about ?? '')}` : safeLine(event.tool)} waits for a human${event.request === 'unknown' ? ': nobody knows whether it happened' : ''}, until ${moment(event.deadline)} UTC`;
+    case 'request.escalated':
+      return `nobody answered: the level above is asked, until ${moment(event.deadline)} UTC`;
+    case 'request.refused':
+      return `a decision by ${safeLine(event.by)} was refused: ${safeLine(event.because, 400)}`;
     case 'request.closed':
-      return `${event.verdict} by ${safeLine(event.by)}`;
+      return `${event.verdict} by ${safeLine(event.by)}${event.argumentsHash === undefined ? '' : ', with other arguments'}`;
+    case 'tool.fellback':
+      return `${safeLine(event.tool)} failed, ${safeLine(event.to)} is tried instead`;
+    case 'run.paused':
+      return `paused by ${safeLine(event.by)}: ${safeLine(event.reason)}`;
+    case 'run.resumed':
+      return `resumed by ${safeLine(event.by)}${event.reason === undefined ? '' : `: ${safeLine(event.reason)}`}`;
+    case 'run.steered':
+      return `steered by ${safeLine(event.by)}: ${safeLine(event.text, 400)}`;
+    case 'run.extended':
+      return `extended by ${safeLine(event.by)}: ${extension(event)}`;
+    case 'message.received':
+      return `message ${event.number} received, for turn ${event.turn}`;
+    case 'turn.started':
+      return `turn ${event.turn} began`;
+    case 'turn.ended':
+      return `turn ${event.turn} ended`;
     case 'child.started':
       return `child run ${safeLine(event.child)} started`;
     case 'run.halting':
       return `halted by ${safeLine(event.by)}: ${safeLine(event.reason)}`;
     case 'run.waiting':
       return `waits: ${event.reason}. ${safeLine(event.detail)}`;
+    case 'run.stuck':
+      return `is stuck (${safeLine(event.finding)}): ${safeLine(event.detail, 400)}`;
+    case 'run.unstuck':
+      return 'moves again';
     case 'run.ended':
       return `${event.outcome}${event.because === undefined ? '' : ` (${event.because})`}${event.detail === undefined || event.detail === '' ? '' : `: ${safeLine(event.detail, 400)}`}  ${event.steps} step${event.steps === 1 ? '' : 's'}  ${tokens(event.tokens)}  ${usd(event.costMicroUsd)}`;
     default:
@@ -43,7 +67,19 @@ const nextOf: Readonly<Record<string, string>> = {
   ask: 'a human is asked',
   queue: 'goes on over the queue',
   verify: 'is verified',
+  fallback: 'another tool is tried',
+  escalate: 'a human is asked',
 };
+
+function extension(event: Extract<RunEvent, { kind: 'run.extended' }>): string {
+  const { costMicroUsd, tokens: more, steps, wallMs } = event;
+  return [
+    ...(costMicroUsd > 0 ? [usd(costMicroUsd)] : []),
+    ...(more > 0 ? [tokens(more)] : []),
+    ...(steps > 0 ? [`${steps} steps`] : []),
+    ...(wallMs > 0 ? [`${duration(wallMs)} of work`] : []),
+  ].join(', ');
+}
 
 const attempt = (event: { readonly attempt: number }): string =>
   event.attempt === 1 ? '' : `, attempt ${event.attempt}`;

@@ -1,12 +1,8 @@
 /** Builders for runs' states: a test states only what matters to it. */
 import type { AgentRunInput, ProposedCall, RunToolOutput } from '../../contracts/agent-run.ts';
 import type { ToolPolicy } from '../../contracts/definitions.ts';
-import {
-  afterModelReply,
-  afterModelStarted,
-  firstState,
-  type RunState,
-} from '../../rules/run-state.ts';
+import { firstState, type RunState } from '../../rules/run-state.ts';
+import { afterModelReply, afterModelStarted } from '../../rules/transitions.ts';
 
 const retry = { attempts: 3, firstDelayMs: 1, factor: 2, maxDelayMs: 10 };
 export const policies: Readonly<Record<string, ToolPolicy>> = {

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { decideNextStep } from '../../rules/decide-next-step.ts';
-import * as change from '../../rules/run-state.ts';
-import type { RunState } from '../../rules/run-state.ts';
+import * as change from '../../rules/transitions.ts';
+import { type RunState, toCarried, workedMsAt } from '../../rules/run-state.ts';
 import { aRun, askedFor, call, done } from '../support/a-run.ts';
 
 const next = (state: RunState, nowMs = 0) => decideNextStep(state, nowMs);
@@ -97,7 +97,7 @@ describe('what a run does next', () => {
 
   test('time spent waiting for a human is not working time', () => {
     const waited = change.afterWaitEnds(change.afterWaitBegins(aRun(), 1_000), 500_000);
-    expect(change.workedMsAt(waited, 500_500)).toBe(1_500);
+    expect(workedMsAt(waited, 500_500)).toBe(1_500);
   });
 
   test('a deadline stops new calls, and lets those in flight land', () => {
@@ -145,7 +145,7 @@ describe('what a run does next', () => {
     expect(next(within)).toMatchObject({ kind: 'run-tools' });
     const between = change.afterToolResult(change.afterToolStarted(within, '1.1'), '1.1', done());
     expect(next(between)).toEqual({ kind: 'continue-as-new' });
-    const carried = change.toCarried(between, 10);
+    const carried = toCarried(between, 10);
     expect(carried).toMatchObject({
       step: 1,
       entries: [{ at: '1.1' }],

@@ -10,9 +10,10 @@ import {
   unknownPosition,
 } from '../../contracts/positions.ts';
 import { canonicalJson } from '../../rules/canonical-json.ts';
-import { refuseDecision, toHalt } from '../../rules/judge-decision.ts';
+import { refuseDecision } from '../../rules/judge-decision.ts';
+import { toHalt } from '../../rules/judge-message.ts';
 import { narrowLimits } from '../../rules/to-run-input.ts';
-import * as change from '../../rules/run-state.ts';
+import * as change from '../../rules/transitions.ts';
 import { aRun, askedFor, call } from '../support/a-run.ts';
 
 describe('canonical JSON', () => {
@@ -81,7 +82,7 @@ describe('a decision', () => {
   const good = { request: '1.1/approval', argumentsHash: 'hash-pay', by: 'ann' };
 
   test('is taken while its request is open and it names the arguments', () => {
-    expect(refuseDecision(open, good, 999)).toBeUndefined();
+    expect(refuseDecision(open, 'approve', good, 999)).toBeUndefined();
   });
 
   test.each([
@@ -91,20 +92,20 @@ describe('a decision', () => {
     [{ ...good, reason: 'x'.repeat(501) }, /reason/],
     [undefined as never, /needs/],
   ])('is refused with the reason: %j', (decision, reason) => {
-    expect(refuseDecision(open, decision, 0)).toMatch(reason);
+    expect(refuseDecision(open, 'approve', decision, 0)).toMatch(reason);
   });
 
   test('is refused after the deadline, after another, and after a halt', () => {
-    expect(refuseDecision(open, good, 1_000)).toMatch(/deadline/);
+    expect(refuseDecision(open, 'approve', good, 1_000)).toMatch(/deadline/);
     const decided = change.afterDecision(open, '1.1/approval', {
       verdict: 'denied',
       by: 'bob',
       via: 'update',
     });
-    expect(refuseDecision(decided, good, 0)).toMatch(/denied by bob/);
-    expect(refuseDecision(change.afterHalt(open, { reason: 'r', by: 'b' }), good, 0)).toMatch(
-      /halted/,
-    );
+    expect(refuseDecision(decided, 'approve', good, 0)).toMatch(/denied by bob/);
+    expect(
+      refuseDecision(change.afterHalt(open, { reason: 'r', by: 'b' }), 'approve', good, 0),
+    ).toMatch(/halted/);
   });
 });
 
