@@ -2,8 +2,18 @@
 import { createCallModel } from './call-model.ts';
 import { createCloseChild, createOpenChild } from './child-runs.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { createCloseRequest, createOpenRequest } from './human-requests.ts';
-import { createCloseRun, createNoteWaiting, createRaiseFlag } from './run-end.ts';
+import {
+  createCloseRequest,
+  createEscalateRequest,
+  createOpenRequest,
+} from './human-requests.ts';
+import {
+  createCloseRun,
+  createExtendBudget,
+  createNoteEvent,
+  createNoteWaiting,
+  createRaiseFlag,
+} from './run-end.ts';
 import { createRunTool } from './run-tool.ts';
 import { createReadOutput, createStartRun } from './start-run.ts';
 
@@ -14,10 +24,13 @@ export function createActivities(deps: ActivityDependencies) {
     runTool: createRunTool(deps),
     openRequest: createOpenRequest(deps),
     closeRequest: createCloseRequest(deps),
+    escalateRequest: createEscalateRequest(deps),
     openChild: createOpenChild(deps),
     closeChild: createCloseChild(deps),
     raiseFlag: createRaiseFlag(deps),
     noteWaiting: createNoteWaiting(deps),
+    noteEvent: createNoteEvent(deps),
+    extendBudget: createExtendBudget(deps),
     closeRun: createCloseRun(deps),
     startRun: createStartRun(deps),
     readOutput: createReadOutput(deps),

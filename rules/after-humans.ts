@@ -219,11 +219,10 @@ export function afterRequestClosed(
   invariant(decision !== undefined, `${position} is closed with a decision`);
   if (output.refused !== undefined) {
     const because = output.refused;
-    return withRequest(state, position, ({ decision: _, ...open }) => ({
-      ...open,
-      phase: 'open',
-      refusal: { decision: decision.number ?? 0, because },
-    }));
+    return withRequest(state, position, (refused) => {
+      const { decision: _, ...open } = refused;
+      return { ...open, phase: 'open', refusal: { decision: decision.number ?? 0, because } };
+    });
   }
   const without = {
     ...state,

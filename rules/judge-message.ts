@@ -65,7 +65,7 @@ export function refuseExtension(
     const value: unknown = message[name];
     if (value === undefined) continue;
     if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0)
-      return `\`${name}\` is ${String(value)}; it must be a whole number from 0.`;
+      return `\`${name}\` is ${typeof value === 'number' ? value : `of type ${typeof value}`}; it must be a whole number from 0.`;
     if (present[name] + value > max)
       return `\`${name}\`: ${present[name]} and ${value} are over the most that a run may have, ${max}.`;
     more += value;

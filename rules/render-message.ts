@@ -73,15 +73,16 @@ export function promptHead(
   model: string,
   parameters: Readonly<Record<string, unknown>>,
 ): string {
+  const offered = frozen.tools.filter((tool) => tool.offered !== false);
   const body = JSON.stringify({
     model,
     ...parameters,
     stream: true,
     stream_options: { include_usage: true },
-    ...(frozen.tools.length === 0
+    ...(offered.length === 0
       ? {}
       : {
-          tools: frozen.tools.map((tool) => ({
+          tools: offered.map((tool) => ({
             type: 'function',
             function: {
               name: tool.name,

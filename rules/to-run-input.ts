@@ -35,5 +35,8 @@ export function toRunInput(run: {
     transcript: run.transcript,
     depth: options?.depth ?? 0,
     ...(options?.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
+    ...(frozen.ask === undefined ? {} : { ask: frozen.ask }),
+    ...(frozen.escalate === undefined ? {} : { escalate: frozen.escalate }),
+    ...(frozen.session === undefined ? {} : { session: frozen.session }),
   };
 }
