@@ -5,8 +5,10 @@
  */
 import { Client, Connection } from '@temporalio/client';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
 import type { App, AgentName, InputOf, OutputOf } from '../definitions/index.ts';
 import { type Lease, leaseServers } from '../servers/index.ts';
+import { type AnnouncementRow, listAnnouncements } from '../storage/announcements.ts';
 import { openDatabase } from '../storage/database.ts';
 import { newRunId } from '../storage/hash.ts';
 import { migrate } from '../storage/migrate.ts';
@@ -14,11 +16,13 @@ import type { DefinitionCache } from '../storage/new-run.ts';
 import { insertNewRun } from '../storage/new-run.ts';
 import { openRequests, type RequestRow } from '../storage/requests.ts';
 import { checkedLimit, listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
+import type { StuckRow } from '../storage/stuck.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Run } from './run.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { startWorkflow } from './start-workflow.ts';
+import { findStuck, type StuckOptions } from './stuck/find-stuck.ts';
 import { whoActs } from './who-acts.ts';
 
 export interface ConnectOptions {
@@ -55,6 +59,13 @@ export interface Belayer<A = App> extends AsyncDisposable {
   runs(options?: ListRuns): Promise<readonly RunRow[]>;
   /** Open requests of all runs, oldest first. */
   inbox(options?: { readonly limit?: number }): Promise<readonly RequestRow[]>;
+  /** Runs that make no progress and wait for nothing declared, longest silence first. */
+  stuck(options?: StuckOptions): Promise<readonly StuckRow[]>;
+  /** What was to be told by webhook and mail, newest first. `failed`: only what was given up. */
+  announcements(options?: {
+    readonly failed?: boolean;
+    readonly limit?: number;
+  }): Promise<readonly AnnouncementRow[]>;
   close(): Promise<void>;
 }
 
@@ -151,6 +162,13 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     },
     runs: (options) => listRuns(database, options),
     inbox: async (options) => openRequests(database, checkedLimit(options?.limit ?? 500, 10_000)),
+    stuck: async ({ now = false, limit = 500 } = {}) =>
+      findStuck(parts, { now, limit: checkedLimit(limit, limits.stuckShownMax) }),
+    announcements: async ({ failed = false, limit = 500 } = {}) =>
+      listAnnouncements(database, {
+        failed,
+        limit: checkedLimit(limit, limits.announcementsShownMax),
+      }),
     close,
     [Symbol.asyncDispose]: close,
   };

@@ -12,5 +12,8 @@ export {
 export type { RunEvent, ReplyDelta } from '../contracts/events.ts';
 export type { StopReason } from '../contracts/agent-run.ts';
 export { BelayerError, failureType } from '../contracts/failures.ts';
+export type { StuckOptions } from './stuck/find-stuck.ts';
+export type { AnnouncementRow } from '../storage/announcements.ts';
 export type { RequestRow } from '../storage/requests.ts';
+export type { StuckRow } from '../storage/stuck.ts';
 export type { ListRuns, RunRow } from '../storage/reading-runs.ts';

@@ -3,7 +3,9 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { resolve } from 'node:path';
 import { z } from 'zod';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
 import { taskQueueDefault } from '../contracts/messages.ts';
+import { readDuration } from '../definitions/duration.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -16,6 +18,8 @@ export interface Settings {
   readonly taskQueue: string;
   /** Of embedded servers, the bundle cache and logs. */
   readonly dataFolder: string;
+  /** Silence after which a run without a declared wait is looked at. Absent: `limits.stuckAfterMsDefault`. */
+  readonly stuckAfterMs?: number;
   /** TLS and API key, as Temporal's own environment configuration gives them. */
   readonly temporal: Readonly<Record<string, unknown>>;
 }
@@ -31,6 +35,18 @@ const schema = z.object({
     .optional(),
   BELAYER_TASK_QUEUE: text.max(200, 'has more than 200 characters').default(taskQueueDefault),
   BELAYER_DATA: text.default('.belayer'),
+  BELAYER_STUCK_AFTER: text
+    .transform((value, context) => {
+      const read = readDuration(value, {
+        minMs: limits.stuckAfterMsMin,
+        maxMs: limits.stuckAfterMsMax,
+        maxName: 'stuckAfterMsMax',
+      });
+      if (!('problem' in read)) return read.ms;
+      context.addIssue(`cannot be used: ${read.problem}`);
+      return z.NEVER;
+    })
+    .optional(),
 });
 
 /**
@@ -46,6 +62,9 @@ export function readSettings(environment: Environment, folder = process.cwd()): 
     dataFolder: resolve(folder, parsed.BELAYER_DATA),
     temporal: temporal.options,
     ...(temporal.address === undefined ? {} : { temporalAddress: temporal.address }),
+    ...(parsed.BELAYER_STUCK_AFTER === undefined
+      ? {}
+      : { stuckAfterMs: parsed.BELAYER_STUCK_AFTER }),
     ...(parsed.DATABASE_URL === undefined ? {} : { databaseUrl: parsed.DATABASE_URL }),
   };
 }
@@ -62,7 +81,12 @@ export function parseEnvironment<Shape extends z.ZodRawShape>(
   if (parsed.success) return parsed.data;
   const mistakes = parsed.error.issues.map((issue) => {
     const name = String(issue.path[0]);
-    const value = /KEY|URL|SECRET|PASSWORD/.test(name) ? '(not shown)' : `'${given[name] ?? ''}'`;
+    const value =
+      given[name] === undefined
+        ? 'not set'
+        : /KEY|URL|SECRET|PASSWORD/.test(name)
+          ? '(not shown)'
+          : `'${given[name]}'`;
     return `  - ${name} is ${value}: it ${issue.message}`;
   });
   throw new BelayerError(

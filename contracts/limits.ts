@@ -79,6 +79,25 @@ export const limits = {
   toolResultBytesMax: 1024 * 1024,
   toolErrorCharsMax: 1_000,
   keyValidMsMax: 365 * 24 * 60 * 60 * 1000,
+  /** Share of a delay that is random where a tool does not say: enough that callers which failed together come back apart. */
+  toolRetryJitterFactor: 0.2,
+  /** All attempts of a call and the delays between them, where a tool bounds them. */
+  toolWithinMsMax: 24 * 60 * 60 * 1000,
+  /** An attempt that would have less time than this is not begun: it could only time out. */
+  toolAttemptMsMin: 100,
+  /** Error codes that a tool names as not to be tried again. */
+  toolErrorCodesMax: 50,
+  /** Tools that stand in for one tool: each has attempts of its own, and a call must end. */
+  toolFallbacksMax: 3,
+  /**
+   * Failures in a row, over all runs of a worker, after which a tool's service is taken to be ill:
+   * two calls that used up the default attempts.
+   */
+  breakerFailuresMax: 8,
+  /** How long an ill service is left alone before one call tries it: a restart takes about that. */
+  breakerOpenMs: 5_000,
+  /** How long another call waits while that one is on its way. */
+  breakerProbeMs: 1_000,
   /** A run that no worker or no database can serve looks again after this, then twice as long ... */
   waitAgainMsMin: 2_000,
   /** ... and at most this long: 30 tries an hour keep its history small. */
@@ -89,6 +108,12 @@ export const limits = {
   approvalDeadlineMsDefault: 24 * 60 * 60 * 1000,
   approvalDeadlineMsMax: 365 * 24 * 60 * 60 * 1000,
   decidersMax: 50,
+  /** Open requests in one reading. */
+  inboxRowsMax: 10_000,
+  /** A worker answers an update in milliseconds; without one it would wait for ever. */
+  updateMsMax: 15_000,
+  /** What a model may ask a human in one question. */
+  questionCharsMax: 2_000,
   /** Text of a person that may travel in history; longer ones by reference. */
   inlineTextBytesMax: 2 * 1024,
   /** An answer of a human, or arguments that one wrote. */
@@ -104,6 +129,22 @@ export const limits = {
   /** Ids of messages that a run remembers, so that one that is sent again is not heard twice. */
   messagesHeardMax: 200,
   messageIdCharsMax: 128,
+
+  // --- stop flags ------------------------------------------------------------------------------
+  /** Runs that one statement takes to be told that a flag stops them. */
+  haltBatchRunsMax: 100,
+  /** Halt signals under way at once: a mass halt must not crowd out the work of other runs. */
+  haltSignalsMax: 10,
+  /** How long one signal waits for Temporal, at a moment when somebody is in a hurry. */
+  haltSignalMsMax: 5_000,
+  /** A worker looks for runs that a flag covers and that nobody has told. */
+  haltSweepEveryMs: 5_000,
+  /** Who sets a flag tells its runs; a sweep goes on with those of flags that have stood this long. */
+  haltSweepOlderThanMs: 5_000,
+  /** Who takes a run and does not tell it within this is taken for dead: it may be about to tell a whole batch. */
+  haltTakenMsMax: 60_000,
+  /** Changes of flags that `belayer flags --history` shows. */
+  flagChangesShownMax: 200,
 
   // --- the database and the worker -------------------------------------------------------------
   databasePoolMax: 20,
@@ -139,6 +180,49 @@ export const limits = {
    */
   workflowTaskMsMax: 7_000,
 
+  // --- announcements ---------------------------------------------------------------------------
+  announceEveryMs: 1_000,
+  /** Rows that one look takes; they are sent at once, so that none outlasts its lease. */
+  announceBatchMax: 10,
+  announceWebhookMsMax: 10_000,
+  announceMailMsMax: 20_000,
+  /** After this, another worker sends what a killed one held. */
+  announceLeaseMs: 60_000,
+  announceAttemptsMax: 120,
+  /** From the first try: a receiver may be away for a day, as long as a request stays open by default. */
+  announceTriedMsMax: 24 * 60 * 60 * 1000,
+  announceRetryFirstDelayMs: 2_000,
+  announceRetryFactor: 2,
+  announceRetryMaxDelayMs: 15 * 60 * 1000,
+  /** What a receiver may ask for by `retry-after`. */
+  announceRetryAfterMsMax: 60 * 60 * 1000,
+  /** Receivers and mail programs refuse bodies of megabytes; longer arguments are cut, with a mark. */
+  announceArgumentsBytesMax: 64 * 1024,
+  announceErrorCharsMax: 300,
+  announceKeptDays: 30,
+  announceRemoveEveryMs: 10 * 60 * 1000,
+  announceRemoveMax: 1_000,
+  announcementsShownMax: 10_000,
+
+  // --- runs without progress -------------------------------------------------------------------
+  /** Silence after which Temporal is asked about a run: longer than most calls, shorter than patience. */
+  stuckAfterMsDefault: 5 * 60 * 1000,
+  stuckAfterMsMin: 10_000,
+  stuckAfterMsMax: 7 * 24 * 60 * 60 * 1000,
+  stuckSweepEveryMs: 30_000,
+  /** Open runs that one statement reads: about 20 ms. */
+  stuckRowsMax: 2_000,
+  /** Batches of one sweep; the rest of the round is for the next, or for another worker. */
+  stuckBatchesMax: 20,
+  /** Runs of one batch that Temporal is asked about, so many at once. */
+  stuckLooksMax: 200,
+  stuckLooksAtOnceMax: 8,
+  stuckLookMsMax: 10_000,
+  /** A worker's long poll lasts 60 s; one that did not come back after that is gone. */
+  stuckPollerAgeMsMax: 90_000,
+  stuckDetailCharsMax: 1_000,
+  stuckShownMax: 10_000,
+
   // --- history ---------------------------------------------------------------------------------
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,
@@ -161,4 +245,14 @@ invariant(limits.nearToolMsMax <= limits.nearModelCallMsMax, 'near tools are the
 invariant(
   limits.sweepEveryMs + limits.sweepOlderThanMs <= 10_000,
   'a start without a workflow is found within the promised 10 s',
+);
+invariant(
+  Math.ceil(limits.haltBatchRunsMax / limits.haltSignalsMax) * limits.haltSignalMsMax <
+    limits.haltTakenMsMax,
+  'a batch of halt signals is sent before its runs are taken again',
+);
+invariant(
+  Math.max(limits.announceWebhookMsMax, limits.announceMailMsMax) + limits.settlingMs <
+    limits.announceLeaseMs,
+  'an announcement is sent and recorded before another worker takes it',
 );

@@ -1,5 +1,6 @@
 /** What is on record of runs, for people and programs: rows, journals, prompts as they were sent. */
 import type { RunOutcome } from '../contracts/agent-run.ts';
+import type { StuckFinding } from '../contracts/events.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
@@ -30,22 +31,26 @@ export interface RunRow {
   readonly ceilingMicroUsd: number;
   readonly tokens: number;
   readonly openRequests: number;
+  /** Why it makes no progress, where a worker has found that it makes none. */
+  readonly stuck: StuckFinding | null;
 }
 
 const columns = `r.id, r.agent, r.customer, r.key, r.parent, r.definition,
   case when r.ended_at is not null then r.outcome->>'kind'
     when f.subject is not null then 'halting'
     when q.open > 0 then 'waiting'
-    when (select e.kind from belayer.event e where e.run_no = r.no order by e.number desc limit 1) = 'run.waiting' then 'no-worker'
+    when (select e.kind from belayer.event e where e.run_no = r.no and e.kind not in ('run.stuck', 'run.unstuck') order by e.number desc limit 1) = 'run.waiting' then 'no-worker'
     else p.state end as state,
   r.created_at as "createdAt", r.ended_at as "endedAt", r.outcome,
   coalesce(r.steps, (select count(*) from belayer.call c where c.run_no = r.no and c.kind = 'model'
     and c.state = 'done' and c.position not like '%/repair%'))::int as steps,
   b.spent_micro_usd as "costMicroUsd", b.reserved_micro_usd as "reservedMicroUsd",
-  b.ceiling_micro_usd as "ceilingMicroUsd", b.spent_tokens as tokens, q.open::int as "openRequests"`;
+  b.ceiling_micro_usd as "ceilingMicroUsd", b.spent_tokens as tokens, q.open::int as "openRequests",
+  case when r.ended_at is null then k.finding end as stuck`;
 
 const joins = `join belayer.pulse p on p.run_no = r.no
   join belayer.budget b on b.scope = 'run' and b.subject = r.no::text and b.starts_at is null
+  left join belayer.stuck k on k.run_no = r.no and k.events = p.events
   left join belayer.stop_flag f on f.scope = 'run' and f.subject = r.id
   cross join lateral (select count(*) as open from belayer.request q where q.run_no = r.no and q.state = 'open') q`;
 

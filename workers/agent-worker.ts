@@ -27,11 +27,13 @@ import { type Database, openDatabase } from '../storage/database.ts';
 import { storedDefinition, type StoredDefinition } from '../storage/definitions.ts';
 import { openLedger } from '../storage/ledger.ts';
 import { migrate } from '../storage/migrate.ts';
+import { startAnnouncer } from './announcer.ts';
 import { createLog } from './log.ts';
 import { publishApplication } from './publish.ts';
 import type { WorkerSettings } from './settings.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { watchStopFlags } from './stop-flags.ts';
+import { startStuckSweep } from './stuck-sweep.ts';
 import { startSweep } from './sweep.ts';
 import { bundleName, workflowBundle } from './workflow-bundle.ts';
 
@@ -111,6 +113,8 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
       shutdownForceTime: limits.workerDrainMsMax + limits.settlingMs,
     });
     closing.push(startSweep(parts, log));
+    closing.push(startStuckSweep(parts, log));
+    closing.push(startAnnouncer(database, workerSettings, log));
     let stopping = false;
     const carryOut = async (): Promise<void> => {
       try {

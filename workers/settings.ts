@@ -4,6 +4,9 @@ import { z } from 'zod';
 import { type PriceOverrides, priceOverridesFrom } from '../activities/models/price-overrides.ts';
 import { type Environment, parseEnvironment } from '../client/settings.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import type { MailSettings } from './announce/mail.ts';
+import { mailSettings, announceShape, webhookSettings, wholeGroups } from './announce/settings.ts';
+import type { WebhookSettings } from './announce/webhook.ts';
 
 export interface WorkerSettings {
   readonly openaiApiKey?: string;
@@ -17,11 +20,15 @@ export interface WorkerSettings {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Calls that one worker carries out at once. */
   readonly callsAtOnce: number;
+  /** Where requests and stuck runs are announced. Absent: this worker leaves that to others. */
+  readonly webhook?: WebhookSettings;
+  readonly mail?: MailSettings;
 }
 
 const text = z.string().trim().min(1, 'is empty');
 
-const schema = z.object({
+const shape = z.object({
+  ...announceShape,
   OPENAI_API_KEY: text.optional(),
   OPENAI_BASE_URL: text
     .refine((value) => /^https?:\/\/[^/]/.test(value), 'must begin with http:// or https://')
@@ -38,11 +45,14 @@ const schema = z.object({
     .transform(Number)
     .default(200),
 });
+const schema = wholeGroups(shape);
 
 /** @throws SettingsRejected  Names every variable that is wrong. */
 export function readWorkerSettings(environment: Environment): WorkerSettings {
   const parsed = parseEnvironment(schema, environment);
   const prices = readPrices(parsed.BELAYER_PRICES);
+  const webhook = webhookSettings(parsed);
+  const mail = mailSettings(parsed);
   return {
     logLevel: parsed.BELAYER_LOG,
     callsAtOnce: parsed.BELAYER_CALLS_AT_ONCE,
@@ -51,6 +61,8 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     ...(parsed.BELAYER_MODEL === undefined ? {} : { modelDefault: parsed.BELAYER_MODEL }),
     ...(parsed.BELAYER_BUILD_ID === undefined ? {} : { buildId: parsed.BELAYER_BUILD_ID }),
     ...(prices === undefined ? {} : { prices }),
+    ...(webhook === undefined ? {} : { webhook }),
+    ...(mail === undefined ? {} : { mail }),
   };
 }
 

@@ -1,9 +1,11 @@
 /** The grammar of the commands that only read. Each has `--json`. */
 import type { Command } from 'commander';
+import type { AnnouncementsFlags } from './announcements-command.ts';
 import { wholeNumberFrom } from './parse-numbers.ts';
 import type { Carry } from './program.ts';
 import type { RunsFlags } from './runs-command.ts';
 import type { ShowFlags } from './show-command.ts';
+import type { StuckFlags } from './stuck-command.ts';
 import type { WatchFlags } from './watch-command.ts';
 
 const limitDefault = 50;
@@ -72,6 +74,34 @@ Examples:
     .option('--json', 'one JSON object per line')
     .action((flags: { readonly limit: number; readonly json?: true }) =>
       carry(async (terminal) => (await import('./inbox-command.ts')).inboxCommand(terminal, flags)),
+    );
+
+  program
+    .command('stuck')
+    .summary('list runs that make no progress')
+    .description(
+      'Lists runs that make no progress and wait for nothing declared. Ends with 1 when there are any.',
+    )
+    .option('--now', 'look now, at every open run, in place of what workers have found')
+    .option('--limit <n>', 'at most so many', wholeNumberFrom(1), limitDefault)
+    .option('--json', 'one JSON object per line')
+    .action((flags: StuckFlags) =>
+      carry(async (terminal) => (await import('./stuck-command.ts')).stuckCommand(terminal, flags)),
+    );
+
+  program
+    .command('announcements')
+    .summary('list what was told by webhook and mail, newest first')
+    .description(
+      'Lists what was to be told by webhook and mail, newest first. With --failed, ends with 1 when there are any.',
+    )
+    .option('--failed', 'only those that were given up')
+    .option('--limit <n>', 'at most so many', wholeNumberFrom(1), limitDefault)
+    .option('--json', 'one JSON object per line')
+    .action((flags: AnnouncementsFlags) =>
+      carry(async (terminal) =>
+        (await import('./announcements-command.ts')).announcementsCommand(terminal, flags),
+      ),
     );
 
   program

@@ -94,6 +94,9 @@ export function describe(event: RunEvent): string | undefined {
       return at('', 'halt', `${visible(event.reason)} (${visible(event.by)})`);
     case 'run.waiting':
       return at('', 'waits', visible(event.detail));
+    case 'run.stuck':
+      return at('', 'stuck', pc.yellow(visible(event.detail)));
+    case 'run.unstuck':
     case 'child.started':
     case 'run.ended':
       return undefined;

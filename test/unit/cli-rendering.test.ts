@@ -25,12 +25,22 @@ const request: RequestRow = {
   tool: 'refund',
   arguments: JSON.stringify({ amountUsd: 80, to: `bob${rightToLeft}moc.live${escape}` }),
   argumentsHash: 'h',
+  about: null,
+  call: '1.1',
+  editedHash: null,
+  editedArguments: null,
   detail: null,
   state: 'open',
+  deciders: null,
+  level: 0,
   openedAt: new Date(0),
   deadline: new Date(3_600_000),
+  atDeadline: 'deny',
+  closedAt: null,
   closedBy: null,
+  closedVia: null,
   reason: null,
+  evidence: [],
 };
 
 test('what could steer a terminal or hide in a text is shown as its code', () => {
@@ -145,6 +155,7 @@ test('a table of runs has a line per run and no escape sequences', () => {
     ceilingMicroUsd: 1_000_000,
     tokens: 281,
     openRequests: 0,
+    stuck: null,
   };
   const lines = runsTable([row, row]).split('\n');
   expect(lines).toHaveLength(3);

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import {
+  judgeSilence,
+  type PendingCall,
+  type WorkflowSight,
+} from '../../client/stuck/judge-silence.ts';
+
+const nowMs = 10_000_000;
+const silentMs = 300_000;
+const suspect = { run: 'support-1', state: 'running', waitsFor: null };
+
+const aSight = (given: Partial<WorkflowSight> = {}): WorkflowSight => ({
+  status: 'RUNNING',
+  taskQueue: 'belayer',
+  hasPollers: true,
+  workflowTask: undefined,
+  taskFailure: undefined,
+  calls: [],
+  children: 0,
+  ...given,
+});
+const aCall = (given: Partial<PendingCall> = {}): PendingCall => ({
+  type: 'runTool',
+  attempt: 1,
+  state: 'started',
+  startedMs: nowMs - 600_000,
+  timeoutMs: 3_600_000,
+  nextAttemptMs: undefined,
+  lastFailure: undefined,
+  ...given,
+});
+const judge = (
+  sight: WorkflowSight,
+  given: Partial<Parameters<typeof judgeSilence>[0]> = {},
+): ReturnType<typeof judgeSilence> =>
+  judgeSilence({ ...suspect, ...given }, sight, { silentMs, nowMs });
+
+test('a call within its own time and a child run are good reasons to be silent', () => {
+  expect(judge(aSight({ calls: [aCall()] }))).toBeUndefined();
+  expect(judge(aSight({ children: 1 }))).toBeUndefined();
+  expect(
+    judge(aSight({ calls: [aCall({ attempt: 2 }), aCall({ state: 'queued' })] })),
+  ).toBeUndefined();
+});
+
+test('a call beyond its time, one that waits for its next try and one that keeps failing are named', () => {
+  expect(judge(aSight({ calls: [aCall({ timeoutMs: 20_000 })] }))).toEqual({
+    finding: 'silent',
+    detail: '`runTool`, attempt 1, is in flight beyond its time of 20000 ms.',
+  });
+  const waits = aCall({
+    state: 'queued',
+    attempt: 4,
+    nextAttemptMs: nowMs + 3_000_000,
+    lastFailure: '503',
+  });
+  expect(judge(aSight({ calls: [waits] }))?.detail).toBe(
+    '`runTool`, attempt 4, waits until 1970-01-01T03:36:40.000Z. Last failure: 503',
+  );
+  const fails = aCall({ attempt: 90, startedMs: nowMs - 100, timeoutMs: 5_000, lastFailure: 'no' });
+  expect(judge(aSight({ calls: [fails] }))?.detail).toContain('keeps failing. Last failure: no');
+  expect(judge(aSight())?.finding).toBe('silent');
+});
+
+test('nobody to carry a run out is said before what waits for it', () => {
+  expect(
+    judge(aSight({ hasPollers: false, workflowTask: { attempt: 9, scheduledMs: 0 } }))?.finding,
+  ).toBe('no-worker');
+  expect(judge(aSight(), { waitsFor: 'No worker has the tool `look`.' })).toEqual({
+    finding: 'no-worker',
+    detail: 'No worker has the tool `look`.',
+  });
+});
+
+test('a workflow task that was just scheduled is not waited for yet', () => {
+  const workflowTask = { attempt: 1, scheduledMs: nowMs - 1_000 };
+  expect(judge(aSight({ workflowTask }))).toBeUndefined();
+  expect(judge(aSight({ workflowTask: { attempt: 1, scheduledMs: 0 } }))?.finding).toBe('silent');
+  expect(judge(aSight({ workflowTask: { attempt: 3, scheduledMs: 0 } }))?.finding).toBe('parked');
+});
+
+test('a run whose workflow was never started is not dead', () => {
+  const sight = aSight({ status: undefined });
+  expect(judge(sight, { state: 'starting' })?.finding).toBe('silent');
+  expect(judge({ ...sight, hasPollers: false }, { state: 'starting' })?.finding).toBe('no-worker');
+  expect(judge(sight)?.finding).toBe('dead');
+  expect(judge(aSight({ status: 'TIMED_OUT' }))?.detail).toContain(
+    'belayer halt support-1 --force',
+  );
+});

@@ -1,0 +1,150 @@
+/**
+ * A mail in plain text. Its Message-ID is the same for every attempt, so that a mail program can tell a
+ * double; not every mail server drops one.
+ *
+ * Tool names, arguments and details are foreign text: escaped as in the terminal, and on one line in headers.
+ */
+import nodemailer from 'nodemailer';
+import { duration, moment } from '../../client/commands/amounts.ts';
+import { indented, safeJson, safeLine, safeText } from '../../client/commands/safe-text.ts';
+import { limits } from '../../contracts/limits.ts';
+import type { Announcement } from '../../storage/announcements.ts';
+import {
+  announcementId,
+  type Channel,
+  commandsFor,
+  type Delivery,
+  shownArguments,
+} from './channel.ts';
+
+export interface MailSettings {
+  /** smtp:// or smtps://, with user and password where the server wants them. */
+  readonly smtpUrl: string;
+  readonly from: string;
+  readonly to: readonly string[];
+}
+
+export function mailChannel({ smtpUrl, from, to }: MailSettings): Channel {
+  const domain = /@([a-z0-9.-]+)/i.exec(from)?.[1] ?? 'localhost';
+  const transport = nodemailer.createTransport({
+    url: smtpUrl,
+    connectionTimeout: limits.announceMailMsMax / 2,
+    greetingTimeout: limits.announceMailMsMax / 2,
+    socketTimeout: limits.announceMailMsMax / 2,
+    disableFileAccess: true,
+    disableUrlAccess: true,
+  });
+  const send = async (announcement: Announcement): Promise<Delivery> => {
+    try {
+      const { rejected } = await transport.sendMail({
+        from,
+        to: [...to],
+        subject: subjectOf(announcement),
+        text: mailText(announcement, new Date()),
+        messageId: `<${announcementId(announcement)}@${domain}>`,
+        // No answering machine answers it (RFC 3834).
+        headers: { 'Auto-Submitted': 'auto-generated' },
+      });
+      return rejected.length === 0
+        ? { kind: 'delivered' }
+        : { kind: 'delivered', note: `refused for ${rejected.length} of ${to.length} addresses` };
+    } catch (error) {
+      return failed(error as Error);
+    }
+  };
+  return {
+    name: 'mail',
+    async deliver(announcement) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<Delivery>((resolve) => {
+        timer = setTimeout(
+          () =>
+            resolve({
+              kind: 'later',
+              error: `the mail server did not take it within ${limits.announceMailMsMax} ms`,
+            }),
+          limits.announceMailMsMax,
+        );
+      });
+      try {
+        return await Promise.race([send(announcement), late]);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+    close: () => transport.close(),
+  };
+}
+
+/** A server that refuses the mail or all its addresses for good; a login or a connection may be mended. */
+function failed(
+  error: Error & { readonly code?: string; readonly responseCode?: number },
+): Delivery {
+  const isRefused =
+    (error.code === 'EENVELOPE' || error.code === 'EMESSAGE') && (error.responseCode ?? 0) >= 500;
+  return { kind: isRefused ? 'refused' : 'later', error: `mail: ${error.message}` };
+}
+
+export function subjectOf(announcement: Announcement): string {
+  const { run, agent, body } = announcement;
+  const where = `${safeLine(agent, 64)} (${safeLine(run, 100)})`;
+  if (announcement.kind === 'run.stuck')
+    return `[belayer] ${where} is stuck: ${safeLine(said(body['finding']), 40)}`;
+  const again = announcement.kind === 'request.escalated' ? 'escalated: ' : '';
+  return `[belayer] ${again}${safeLine(question(announcement), 160)} ${where}`;
+}
+
+/** What an event says in a field, which is a text or missing. */
+const said = (value: unknown): string => (typeof value === 'string' ? value : '');
+
+function question({ request, body }: Announcement): string {
+  const tool = request?.tool ?? said(body['tool']);
+  switch (request?.kind ?? body['request']) {
+    case 'question':
+      return 'a question';
+    case 'escalation':
+      return tool === '' ? `how to go on (${said(body['about'])})` : `${tool} failed`;
+    case 'unknown':
+      return `did ${tool} happen?`;
+    default:
+      return `may ${tool} run?`;
+  }
+}
+
+/** Whole, as the one who decides needs it: what is hidden here would be approved unseen. */
+export function mailText(announcement: Announcement, now: Date): string {
+  const { run, agent, customer, position, body, request } = announcement;
+  const deadline = request?.deadline ?? body['deadline'];
+  const deciders = Array.isArray(body['deciders']) ? (body['deciders'] as unknown[]) : [];
+  const isStuck = announcement.kind === 'run.stuck';
+  return [
+    `${safeLine(run, 300)}  ${safeLine(position ?? '', 60)}`.trimEnd(),
+    isStuck
+      ? `  stuck: ${safeLine(said(body['finding']))}, no progress since ${safeLine(said(body['since']), 30)}`
+      : `  ${safeLine(question(announcement), 300)}`,
+    `  agent: ${safeLine(agent, 64)}`,
+    ...(customer === '' ? [] : [`  customer: ${safeLine(customer, 128)}`]),
+    ...(isStuck ? [indented(safeText(said(body['detail'])), '  ')] : []),
+    ...(request?.detail == null ? [] : [indented(safeText(request.detail), '  ')]),
+    ...(request?.arguments == null
+      ? []
+      : ['  arguments:', indented(argumentsText(request.arguments))]),
+    ...(deciders.length === 0
+      ? []
+      : [`  to be decided by: ${safeLine(deciders.map(String).join(', '), 2_000)}`]),
+    ...(typeof deadline === 'string' ? [`  until ${untilText(deadline, now)}`] : []),
+    '',
+    ...Object.values(commandsFor(announcement)).map((command) => `  ${safeLine(command, 500)}`),
+    '',
+  ].join('\n');
+}
+
+function argumentsText(json: string): string {
+  const { text, isCut } = shownArguments(json);
+  return isCut ? safeText(text) : safeJson(text);
+}
+
+function untilText(deadline: string, now: Date): string {
+  const leftMs = new Date(deadline).getTime() - now.getTime();
+  return `${moment(deadline)} UTC (${leftMs > 0 ? `${duration(leftMs)} left` : 'passed'})`;
+}
