@@ -37,6 +37,8 @@ export type ToolOutcome =
 
 export interface ToolAttempt {
   readonly attempt: number;
+  /** What is left of the attempt's time. Default: all that the call has. */
+  readonly timeoutMs?: number;
   /** Ends the attempt. Absent for an effect: one that has begun is recorded, not abandoned. */
   readonly stop?: AbortSignal;
   readonly customer?: string;
@@ -54,7 +56,7 @@ export async function executeTool(
   const timer = setTimeout(() => {
     timedOut = !signal.aborted;
     controller.abort(new Error(`timed out after ${input.timeoutMs} ms`));
-  }, input.timeoutMs);
+  }, attempt.timeoutMs ?? input.timeoutMs);
   let costMicroUsd = 0;
   const context = contextOf(deps, atHand, {
     ...attempt,

@@ -6,6 +6,8 @@
  * 2. Only `NotDone` says that nothing happened. Every other failure leaves the outcome unknown.
  * 3. A halt does not abort an effect that has begun: its outcome is recorded instead.
  * 4. An attempt that was overtaken changes nothing; what it learned is journalled.
+ * 5. An attempt's time runs from when its claim was asked for: others go by the claim's own send
+ *    deadline, so a worker that hears of its claim after that, because it was frozen, sends nothing.
  */
 import { ApplicationFailure } from '@temporalio/common';
 import { type RunToolOutput, toolErrorCode } from '../contracts/agent-run.ts';
@@ -35,14 +37,19 @@ export async function runEffect(
   return carryOut(deps, atHand, claimed);
 }
 
-function claim(
+interface Claim extends ClaimedCall {
+  readonly askedMs: number;
+}
+
+async function claim(
   deps: ActivityDependencies,
   { call, input, tool }: ToolCallAtHand,
   verified: boolean,
-): Promise<ClaimedCall> {
+): Promise<Claim> {
   const { repeat, keyValidMs } = tool.data;
   invariant(repeat !== undefined, 'a write says how it may be repeated');
-  return deps.ledger.claimCall({
+  const askedMs = Date.now();
+  const claimed = await deps.ledger.claimCall({
     run: call.run,
     position: input.position,
     token: call.token,
@@ -54,12 +61,13 @@ function claim(
     ...(input.again === undefined ? {} : { again: input.again }),
     verified,
   });
+  return { ...claimed, askedMs };
 }
 
 async function carryOut(
   deps: ActivityDependencies,
   atHand: ToolCallAtHand,
-  claimed: ClaimedCall,
+  claimed: Claim,
 ): Promise<RunToolOutput> {
   const input = atHand.inputHash;
   switch (claimed.verdict) {
@@ -86,15 +94,20 @@ async function carryOut(
 async function attemptEffect(
   deps: ActivityDependencies,
   atHand: ToolCallAtHand,
-  claimed: ClaimedCall,
+  claimed: Claim,
 ): Promise<RunToolOutput> {
   const { call, input, tool } = atHand;
   const began = performance.now();
-  const outcome = await executeTool(deps, atHand, {
-    attempt: claimed.attempt,
-    // No `stop`: an effect that has begun is recorded, not abandoned.
-    ...(claimed.customer ? { customer: claimed.customer } : {}),
-  });
+  const leftMs = claimed.askedMs + input.timeoutMs - Date.now();
+  const outcome =
+    leftMs <= 0
+      ? heardTooLate
+      : await executeTool(deps, atHand, {
+          attempt: claimed.attempt,
+          timeoutMs: leftMs,
+          // No `stop`: an effect that has begun is recorded, not abandoned.
+          ...(claimed.customer ? { customer: claimed.customer } : {}),
+        });
   const { repeat } = tool.data;
   const last = claimed.attempt >= input.attemptsMax;
   const known = outcome.kind === 'ok' || (outcome.kind === 'failed' && outcome.happened === true);
@@ -215,6 +228,17 @@ const notDone = (attempts: number): Extract<ToolOutcome, { readonly kind: 'faile
   detail: 'verified',
   costMicroUsd: 0,
 });
+
+const heardTooLate: Extract<ToolOutcome, { readonly kind: 'failed' }> = {
+  kind: 'failed',
+  code: toolErrorCode.notDone,
+  message: 'It was not sent: the time to send it was over before its worker could.',
+  retryable: true,
+  nothingHappened: true,
+  timedOut: false,
+  detail: 'The claim was heard of after its send deadline.',
+  costMicroUsd: 0,
+};
 
 /** An earlier attempt may still be on its way: come back when its time is over. */
 const later = (atHand: ToolCallAtHand, delayMs: number): ApplicationFailure =>
