@@ -7,4 +7,6 @@ export interface RunOptions {
   readonly deadlineMs?: number;
   /** Sub-agents inside sub-agents. */
   readonly depth?: number;
+  /** Of a session: the id of the message that began it. */
+  readonly firstMessage?: string;
 }

@@ -1,6 +1,7 @@
 import type { RequestRow } from '../../storage/requests.ts';
 import type { Run } from '../run.ts';
-import { exitCode } from './exit-codes.ts';
+import { exitCode, WrongUsage } from './exit-codes.ts';
+import { readText } from './read-text.ts';
 import { requestText } from './request-text.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
@@ -9,6 +10,8 @@ import { withConnection } from './with-connection.ts';
 export interface DecideFlags {
   readonly reason?: string;
   readonly by?: string;
+  /** Approvals only: other arguments, as JSON, `@file` or `-`. */
+  readonly edit?: string;
   readonly json?: true;
 }
 
@@ -28,6 +31,7 @@ export async function decideCommand(
     const position = request?.position ?? decision.position;
     const receipt = await run[decision.verdict](position, {
       by,
+      ...(flags.edit === undefined ? {} : { edit: await readEdit(flags.edit, terminal) }),
       ...(flags.reason === undefined ? {} : { reason: flags.reason }),
       // What is printed below is what was decided on.
       ...(request === undefined ? {} : { argumentsHash: request.argumentsHash }),
@@ -42,8 +46,17 @@ export async function decideCommand(
   });
 }
 
+async function readEdit(edit: string, terminal: Terminal): Promise<unknown> {
+  const text = await readText('--edit', edit, terminal);
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    throw new WrongUsage(`--edit is not JSON: ${(error as Error).message}`);
+  }
+}
+
 /** The request at a position, or the open one about the call at it: `7.2` for `7.2/approval`. */
-async function requestAt(run: Run, position: string): Promise<RequestRow | undefined> {
+export async function requestAt(run: Run, position: string): Promise<RequestRow | undefined> {
   const all = await run.requests();
   return (
     all.find((request) => request.position === position) ??

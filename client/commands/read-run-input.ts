@@ -1,7 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import type { JsonSchema } from '../../contracts/definitions.ts';
 import { WrongUsage } from './exit-codes.ts';
+import { readText } from './read-text.ts';
 import type { Terminal } from './terminal.ts';
 
 /**
@@ -19,7 +18,7 @@ export async function readRunInput(
   if (text !== undefined && input !== undefined)
     throw new WrongUsage('The input is given twice: in words and with --input. Give one of them.');
   if (input !== undefined) {
-    const read = await textOf(input, terminal);
+    const read = await readText('--input', input, terminal);
     return schema === undefined ? read : parseOrThrow(read, input);
   }
   if (text === undefined)
@@ -32,22 +31,6 @@ export async function readRunInput(
   } catch {
     // The schema's own check says what is expected.
     return text;
-  }
-}
-
-async function textOf(
-  input: string,
-  terminal: Pick<Terminal, 'folder' | 'readInput'>,
-): Promise<string> {
-  if (input === '-') return terminal.readInput();
-  if (!input.startsWith('@')) return input;
-  const file = resolve(terminal.folder, input.slice(1));
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new WrongUsage(
-      `--input names ${file}, which cannot be read: ${(error as Error).message}`,
-    );
   }
 }
 

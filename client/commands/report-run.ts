@@ -1,8 +1,7 @@
 import type { Run } from '../run.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
 import type { Followed } from './follow-run.ts';
-import { howToDecide } from './request-desk.ts';
-import { requestText } from './request-text.ts';
+import { requestText, waysToDecide } from './request-text.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
 
@@ -25,7 +24,7 @@ export async function reportRun(
     case 'waits':
       for (const request of followed.requests) {
         terminal.note(`\n${requestText(request, new Date())}`);
-        terminal.note(howToDecide(request));
+        terminal.note(waysToDecide(request));
       }
       return code;
     case 'ended': {

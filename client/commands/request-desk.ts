@@ -1,6 +1,6 @@
 import type { RequestRow } from '../../storage/requests.ts';
 import type { Run } from '../run.ts';
-import { requestText } from './request-text.ts';
+import { requestText, waysToDecide } from './request-text.ts';
 import type { Terminal } from './terminal.ts';
 import { whoActs } from '../who-acts.ts';
 
@@ -21,7 +21,11 @@ export function openDesk(terminal: Terminal, run: Run): RequestDesk {
     if (request?.state !== 'open' || signal.aborted) return;
     terminal.note(`\n${requestText(request, new Date())}`);
     if (!terminal.isInteractive) {
-      terminal.note(howToDecide(request));
+      terminal.note(waysToDecide(request));
+      return;
+    }
+    if (!isYesOrNo(request)) {
+      terminal.note(waysToDecide(request));
       return;
     }
     const { verdict, reason } = await askHuman(terminal, signal);
@@ -47,8 +51,9 @@ export function openDesk(terminal: Terminal, run: Run): RequestDesk {
   };
 }
 
-export const howToDecide = ({ run, position }: Pick<RequestRow, 'run' | 'position'>): string =>
-  `  Decide: belayer approve ${run} ${position} [--reason TEXT], or belayer deny ${run} ${position}`;
+/** Budgets are extended and questions answered, by a command: a yes would say nothing. */
+const isYesOrNo = ({ kind, about }: RequestRow): boolean =>
+  kind !== 'question' && about !== 'budget';
 
 /** Only a plain yes is a yes. */
 async function askHuman(

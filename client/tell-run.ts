@@ -1,0 +1,277 @@
+/** What people say to a run: decisions, answers, pauses, steering, more budget. */
+import {
+  ApplicationFailure,
+  type Client,
+  WorkflowNotFoundError,
+  WorkflowUpdateFailedError,
+} from '@temporalio/client';
+import { randomUUID } from 'node:crypto';
+import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import {
+  type AnswerMessage,
+  type DecisionMessage,
+  type DecisionReceipt,
+  type ExtendBudgetMessage,
+  type ExtendBudgetReceipt,
+  message,
+  type PauseMessage,
+  type ResumeMessage,
+  type SteerMessage,
+} from '../contracts/messages.ts';
+import { type Duration, readDuration, toMicroUsd } from '../definitions/internal.ts';
+import { canonicalJson } from '../rules/canonical-json.ts';
+import { insertDecision } from '../storage/decisions.ts';
+import { sha256 } from '../storage/hash.ts';
+import { requestsOf, type RequestRow } from '../storage/requests.ts';
+import { isUnreachable, type Parts } from './parts.ts';
+
+export interface DecisionOptions {
+  /** Who decides. Default: who connected. */
+  readonly by?: string;
+  readonly reason?: string;
+  /** Of the arguments that the decider saw. Default: those of the open request. */
+  readonly argumentsHash?: string;
+  /** Names the decision: the same one sent again counts once. Default: a fresh UUID. */
+  readonly id?: string;
+}
+
+export interface ApproveOptions extends DecisionOptions {
+  /**
+   * Other arguments to run with, whole. They must fit the tool's input; the model is told which ones
+   * ran. Only before the first attempt.
+   */
+  readonly edit?: unknown;
+}
+
+export interface Extension {
+  /** US dollars on top of the run's ceiling. */
+  readonly costUsd?: number;
+  readonly tokens?: number;
+  readonly steps?: number;
+  readonly wall?: Duration;
+}
+
+export interface Words {
+  /** @throws DecisionRejected  Stale, late, decided already, by someone who may not, or about other arguments. */
+  approve(request: string, options?: ApproveOptions): Promise<DecisionReceipt>;
+  deny(request: string, options?: DecisionOptions): Promise<DecisionReceipt>;
+  /**
+   * Answers a question. Of a call whose outcome nobody knows, or of a critical one that failed: gives
+   * its result, as the tool would have. Text, or any value that JSON can carry.
+   */
+  answer(request: string, answer: unknown, options?: DecisionOptions): Promise<DecisionReceipt>;
+  /** Nothing new starts until `resume`; what is in flight ends, and requests stay answerable. */
+  pause(reason: string, options?: { readonly by?: string }): Promise<void>;
+  resume(options?: { readonly by?: string; readonly reason?: string }): Promise<void>;
+  /** Says something to the model, with its next call: at most 2 KiB. */
+  steer(text: string, options?: { readonly by?: string }): Promise<void>;
+  /** Raises the run's limits by these amounts, and answers a request about its budget. */
+  extendBudget(
+    more: Extension,
+    options?: { readonly by?: string; readonly reason?: string },
+  ): Promise<ExtendBudgetReceipt>;
+}
+
+export function tellRun(parts: Parts, id: string): Words {
+  const { database } = parts;
+  const tell = <Message, Receipt>(
+    name: string,
+    said: Message,
+    about: string,
+    updateId?: string,
+  ): Promise<Receipt> => updateRun(parts.temporal, id, { name, said, about, updateId });
+
+  const decided = async (
+    verdict: 'approved' | 'denied' | 'answered',
+    request: string,
+    options: DecisionOptions,
+    body?: { readonly text: string; readonly hash: string },
+  ): Promise<DecisionMessage> => {
+    const argumentsHash =
+      options.argumentsHash ?? (await requestOf(parts, id, request)).argumentsHash;
+    const by = options.by ?? parts.by;
+    const decision = options.id ?? randomUUID();
+    await insertDecision(database, id, {
+      id: decision,
+      position: request,
+      verdict,
+      by,
+      reason: options.reason ?? null,
+      argumentsHash,
+      body: body?.text ?? null,
+      bodyHash: body?.hash ?? null,
+    });
+    const { reason } = options;
+    return { request, argumentsHash, by, decision, ...(reason === undefined ? {} : { reason }) };
+  };
+
+  return {
+    async approve(request, options = {}) {
+      const { edit: edited } = options;
+      const edit = edited === undefined ? undefined : written('edit', canonical(edited));
+      const decision = await decided('approved', request, options, edit);
+      return tell(
+        message.approve,
+        {
+          ...decision,
+          ...(edit === undefined
+            ? {}
+            : {
+                edit: {
+                  argumentsHash: edit.hash,
+                  ...inline('arguments', edit.text, limits.argumentsInlineBytesMax),
+                },
+              }),
+        },
+        request,
+        decision.decision,
+      );
+    },
+    async deny(request, options = {}) {
+      const decision = await decided('denied', request, options);
+      return tell(message.deny, decision, request, decision.decision);
+    },
+    async answer(request, answer, options = {}) {
+      const body = written('answer', typeof answer === 'string' ? answer : canonical(answer));
+      const decision = await decided('answered', request, options, body);
+      const said: AnswerMessage = {
+        ...decision,
+        answer: { hash: body.hash, ...inline('text', body.text, limits.inlineTextBytesMax) },
+      };
+      return tell(message.answer, said, request, decision.decision);
+    },
+    async pause(reason, options = {}) {
+      const said: PauseMessage = { reason, by: options.by ?? parts.by };
+      await tell(message.pause, said, 'the pause');
+    },
+    async resume(options = {}) {
+      const { reason } = options;
+      const said: ResumeMessage = {
+        by: options.by ?? parts.by,
+        ...(reason === undefined ? {} : { reason }),
+      };
+      await tell(message.resume, said, 'the resumption');
+    },
+    async steer(text, options = {}) {
+      const said: SteerMessage = { text, by: options.by ?? parts.by };
+      await tell(message.steer, said, 'the steering');
+    },
+    extendBudget(more, options = {}) {
+      const { reason } = options;
+      const said: ExtendBudgetMessage = {
+        ...toAmounts(more),
+        by: options.by ?? parts.by,
+        ...(reason === undefined ? {} : { reason }),
+      };
+      return tell(message.extendBudget, said, 'the extension');
+    },
+  };
+}
+
+function toAmounts(more: Extension): Omit<ExtendBudgetMessage, 'by' | 'reason'> {
+  const { costUsd, tokens, steps, wall } = more;
+  const reject = (text: string): BelayerError => new BelayerError(failureType.inputRejected, text);
+  for (const name of Object.keys(more))
+    if (!['costUsd', 'tokens', 'steps', 'wall'].includes(name))
+      throw reject(
+        `\`${name}\` is not a limit that can be raised: costUsd, tokens, steps and wall are.`,
+      );
+  if (costUsd !== undefined && !(typeof costUsd === 'number' && costUsd > 0 && costUsd < Infinity))
+    throw reject(`\`costUsd\` is ${String(costUsd)}; it must be above 0.`);
+  const time =
+    wall === undefined
+      ? undefined
+      : readDuration(wall, { minMs: 1, maxMs: limits.runWallMsMax, maxName: 'runWallMsMax' });
+  if (time !== undefined && 'problem' in time) throw reject(`\`wall\` ${time.problem}`);
+  return {
+    ...(costUsd === undefined ? {} : { costMicroUsd: toMicroUsd(costUsd) }),
+    ...(tokens === undefined ? {} : { tokens }),
+    ...(steps === undefined ? {} : { steps }),
+    ...(time === undefined ? {} : { wallMs: time.ms }),
+  };
+}
+
+const inline = <Name extends string>(
+  name: Name,
+  text: string,
+  bytesMax: number,
+): Partial<Record<Name, string>> =>
+  Buffer.byteLength(text) <= bytesMax ? ({ [name]: text } as Record<Name, string>) : {};
+
+function canonical(value: unknown): string {
+  try {
+    return canonicalJson(value);
+  } catch (error) {
+    throw new BelayerError(
+      failureType.inputRejected,
+      `It cannot be written as JSON: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+function written(what: string, text: string): { readonly text: string; readonly hash: string } {
+  const bytes = Buffer.byteLength(text);
+  if (bytes > limits.answerBytesMax)
+    throw new BelayerError(
+      failureType.inputRejected,
+      `The ${what} has ${bytes} bytes; at most ${limits.answerBytesMax} are taken.`,
+    );
+  return { text, hash: sha256(text) };
+}
+
+/** @throws RequestUnknown  Names what is open. */
+async function requestOf(parts: Parts, run: string, position: string): Promise<RequestRow> {
+  const all = await requestsOf(parts.database, run);
+  const request = all.find((candidate) => candidate.position === position);
+  if (request !== undefined) return request;
+  const open = all.filter((candidate) => candidate.state === 'open');
+  throw new BelayerError(
+    failureType.requestUnknown,
+    `Run \`${run}\` has no request \`${position}\`. ${open.length === 0 ? 'None is open.' : `Open: ${open.map((candidate) => candidate.position).join(', ')}.`}`,
+  );
+}
+
+/** Sends an update and waits for its answer, `limits.updateMsMax` at most. */
+async function updateRun<Receipt>(
+  temporal: Client,
+  run: string,
+  update: {
+    readonly name: string;
+    readonly said: unknown;
+    /** Named where it is not taken. */
+    readonly about: string;
+    readonly updateId: string | undefined;
+  },
+): Promise<Receipt> {
+  try {
+    return await temporal.withDeadline(Date.now() + limits.updateMsMax, () =>
+      temporal.workflow.getHandle(run).executeUpdate<Receipt, [unknown]>(update.name, {
+        args: [update.said],
+        ...(update.updateId === undefined ? {} : { updateId: update.updateId }),
+      }),
+    );
+  } catch (error) {
+    throw updateFailure(run, update.about, error);
+  }
+}
+
+/** Why an update was not taken, in words of ours; anything else comes back as it is. */
+export function updateFailure(run: string, about: string, error: unknown): unknown {
+  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure)
+    return new BelayerError(failureType.decisionRejected, error.cause.message, { cause: error });
+  if (error instanceof WorkflowNotFoundError)
+    return new BelayerError(
+      failureType.decisionRejected,
+      `Run \`${run}\` has ended; ${about} comes too late.`,
+      { cause: error },
+    );
+  if (isUnreachable(error) || (error as Error).name === 'WorkflowUpdateRPCTimeoutOrCancelledError')
+    return new BelayerError(
+      failureType.serverUnreachable,
+      `No worker took ${about} within ${limits.updateMsMax} ms. It may still be taken: look at the run before you say it again.`,
+      { cause: error },
+    );
+  return error;
+}
