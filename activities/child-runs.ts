@@ -123,7 +123,11 @@ async function open(
     });
     return { kind: 'opened', run, start: inserted.start };
   } catch (error) {
-    if (!(error instanceof BelayerError) || error.type !== failureType.inputRejected) throw error;
+    if (!(error instanceof BelayerError)) throw error;
+    // The sub-agent is stopped, and perhaps not its parent: a parent that is finds out at its next claim.
+    if (error.type === failureType.startStopped)
+      return closeWith(note(toolErrorCode.halted, error.message));
+    if (error.type !== failureType.inputRejected) throw error;
     return closeWith(note(toolErrorCode.badArguments, error.message));
   }
 }

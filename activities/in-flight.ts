@@ -6,6 +6,7 @@
  * with a claim check the flags in the database, and only calls without one rely on this copy.
  */
 import type { StopScope } from '../storage/ledger.ts';
+import { flagCovers } from '../storage/stop-flags.ts';
 import { following } from './following.ts';
 
 export interface StopFlag {
@@ -61,7 +62,7 @@ export function createInFlight(): InFlight {
   const abortStopped = (): void => {
     if (flags.length === 0) return;
     for (const [controller, { owner }] of flights) {
-      const flag = flags.find((candidate) => applies(candidate, owner));
+      const flag = flags.find((candidate) => flagCovers(candidate, owner));
       if (flag !== undefined && !controller.signal.aborted)
         controller.abort(new HaltedSignal(flag.reason));
     }
@@ -80,7 +81,7 @@ export function createInFlight(): InFlight {
       flights.set(controller, { owner, entry });
       return entry;
     },
-    stoppedBy: (owner) => flags.find((flag) => applies(flag, owner))?.reason,
+    stoppedBy: (owner) => flags.find((flag) => flagCovers(flag, owner))?.reason,
     setFlags(fresh) {
       flags = fresh;
       abortStopped();
@@ -96,19 +97,4 @@ export function createInFlight(): InFlight {
       return flights.size;
     },
   };
-}
-
-function applies(flag: StopFlag, owner: CallOwner): boolean {
-  switch (flag.scope) {
-    case 'installation':
-      return true;
-    case 'agent':
-      return flag.subject === owner.agent;
-    case 'customer':
-      return flag.subject === owner.customer;
-    case 'run':
-      return flag.subject === owner.run || owner.run.startsWith(`${flag.subject}/`);
-    default:
-      return flag.scope satisfies never;
-  }
 }

@@ -14,14 +14,24 @@ import { newRunId } from '../storage/hash.ts';
 import { migrate } from '../storage/migrate.ts';
 import type { DefinitionCache } from '../storage/new-run.ts';
 import { insertNewRun } from '../storage/new-run.ts';
-import { openRequests, type RequestRow } from '../storage/requests.ts';
+import { type ListRequests, openRequests, type RequestRow } from '../storage/requests.ts';
 import { checkedLimit, listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
+import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Run } from './run.ts';
+import { send, type SendOptions, type Turn } from './sessions.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { startWorkflow } from './start-workflow.ts';
+import {
+  lift,
+  stop,
+  type StopOptions,
+  type StopProgress,
+  type StopReport,
+  type StopTarget,
+} from './stop-flags.ts';
 import { findStuck, type StuckOptions } from './stuck/find-stuck.ts';
 import { whoActs } from './who-acts.ts';
 
@@ -45,6 +55,7 @@ export interface Belayer<A = App> extends AsyncDisposable {
    * @throws InputRejected      The input or an option does not fit; every mistake is named.
    * @throws AgentUnknown       No worker has published the agent.
    * @throws KeyReused          The key belongs to a run with another input.
+   * @throws StartStopped       A stop flag covers it. Nothing was started.
    * @throws StorageUnavailable Nothing was started.
    * @throws ServerUnreachable  Temporal does not answer. The run is on record, and a worker starts it
    *                            when Temporal is back.
@@ -53,12 +64,38 @@ export interface Belayer<A = App> extends AsyncDisposable {
     agent: Name,
     options: StartOptions<InputOf<A, Name>>,
   ): Promise<Run<OutputOf<A, Name>>>;
+  /**
+   * Sends a message to a session of an agent, and begins the session where there is none.
+   *
+   * @throws InputRejected  An option does not fit, or the agent has no session. Nothing was sent.
+   * @throws SessionEnded   It was halted, stopped or failed, and `reopen` is not set.
+   * @throws DecisionRejected  Too many messages wait already.
+   */
+  send<Name extends AgentName<A>>(
+    agent: Name,
+    options: SendOptions,
+  ): Promise<Turn<OutputOf<A, Name>>>;
   /** A run that exists. @throws RunUnknown */
   run<Output = unknown>(id: string): Promise<Run<Output>>;
   /** Newest first. */
   runs(options?: ListRuns): Promise<readonly RunRow[]>;
   /** Open requests of all runs, oldest first. */
-  inbox(options?: { readonly limit?: number }): Promise<readonly RequestRow[]>;
+  inbox(options?: ListRequests): Promise<readonly RequestRow[]>;
+  /**
+   * Stops everything of one customer, of one agent, or of the installation: sets the flag, then tells
+   * the open runs. Until it is lifted, nothing that it covers starts, and no call of it is claimed.
+   *
+   * Accepted when `onProgress` is called the first time; resolves when the open runs are told.
+   * @throws InputRejected, AgentUnknown, StorageUnavailable  No flag was set.
+   */
+  stop(
+    target: StopTarget,
+    options: StopOptions & { readonly onProgress?: (progress: StopProgress) => void },
+  ): Promise<StopReport>;
+  /** Ends such a flag. Runs that were halted stay halted. @throws InputRejected  No such flag stands. */
+  lift(target: StopTarget, options: StopOptions): Promise<void>;
+  /** Every flag that stands, the widest first; those of single runs too. */
+  flags(): Promise<readonly StopFlagRow[]>;
   /** Runs that make no progress and wait for nothing declared, longest silence first. */
   stuck(options?: StuckOptions): Promise<readonly StuckRow[]>;
   /** What was to be told by webhook and mail, newest first. `failed`: only what was given up. */
@@ -155,13 +192,18 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
       await startWorkflow(parts, inserted.run, inserted.start);
       return createRun(parts, inserted.run);
     },
+    send: (agent, options) => send(parts, definitions, agent, options),
     async run(id) {
       const run = createRun<never>(parts, id);
       await run.status();
       return run;
     },
     runs: (options) => listRuns(database, options),
-    inbox: async (options) => openRequests(database, checkedLimit(options?.limit ?? 500, 10_000)),
+    inbox: async ({ limit = 500, ...filter } = {}) =>
+      openRequests(database, checkedLimit(limit, limits.inboxRowsMax), filter),
+    stop: (target, options) => stop(parts, target, options),
+    lift: (target, options) => lift(parts, target, options),
+    flags: () => readFlags(database),
     stuck: async ({ now = false, limit = 500 } = {}) =>
       findStuck(parts, { now, limit: checkedLimit(limit, limits.stuckShownMax) }),
     announcements: async ({ failed = false, limit = 500 } = {}) =>

@@ -1,14 +1,13 @@
 /** Asks: `belayer/client`, for application code that starts runs and answers for them. */
 export { type Belayer, connect, type ConnectOptions } from './connect.ts';
 export type { StartOptions } from './check-start.ts';
-export {
-  type DecisionOptions,
-  type Outcome,
-  type Run,
-  RunFailed,
-  RunStopped,
-  type WatchOptions,
-} from './run.ts';
+export { type Outcome, type Run, RunFailed, RunStopped, type WatchOptions } from './run.ts';
+export type { SendOptions, Turn } from './sessions.ts';
+export type { ApproveOptions, DecisionOptions, Extension } from './tell-run.ts';
+export type { ForcedHalt } from './force-halt.ts';
+export type { HaltReceipt } from './halt-run.ts';
+export type { StopOptions, StopProgress, StopReport, StopTarget } from './stop-flags.ts';
+export type { StopFlagRow } from '../storage/stop-flags.ts';
 export type { RunEvent, ReplyDelta } from '../contracts/events.ts';
 export type { StopReason } from '../contracts/agent-run.ts';
 export { BelayerError, failureType } from '../contracts/failures.ts';

@@ -1,20 +1,16 @@
 /** One run, from outside: watch it, wait for it, stop it, answer what it asks. */
-import {
-  ApplicationFailure,
-  WorkflowFailedError,
-  WorkflowNotFoundError,
-  WorkflowUpdateFailedError,
-} from '@temporalio/client';
+import { ApplicationFailure, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
 import type { RunOutcome, StopReason } from '../contracts/agent-run.ts';
 import type { ReplyDelta, RunEvent } from '../contracts/events.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
-import { limits } from '../contracts/limits.ts';
-import { type DecisionMessage, type DecisionReceipt, message } from '../contracts/messages.ts';
-import { openLedger, runUnknown } from '../storage/ledger.ts';
+import { runUnknown } from '../storage/ledger.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { requestsOf, type RequestRow } from '../storage/requests.ts';
 import { readRun, type RunRow } from '../storage/reading-runs.ts';
+import { forceHalt, type ForcedHalt } from './force-halt.ts';
+import { haltRun, type HaltReceipt } from './halt-run.ts';
 import { isUnreachable, type Parts } from './parts.ts';
+import { tellRun, type Words } from './tell-run.ts';
 import { watchRun } from './watch-run.ts';
 
 export type Outcome<Output = unknown> =
@@ -55,15 +51,13 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
 }
 
-export interface DecisionOptions {
-  /** Who decides. Default: who connected. */
+export interface HaltOptions {
+  /** Who halts. Default: who connected. */
   readonly by?: string;
-  readonly reason?: string;
-  /** Of the arguments that the decider saw. Default: those of the open request. */
-  readonly argumentsHash?: string;
+  readonly force?: boolean;
 }
 
-export interface Run<Output = unknown> {
+export interface Run<Output = unknown> extends Words {
   readonly id: string;
   /** Every event of the run, in order, until it has ended. */
   watch(options?: WatchOptions & { readonly deltas?: false }): AsyncIterable<RunEvent>;
@@ -77,54 +71,22 @@ export interface Run<Output = unknown> {
   requests(): Promise<readonly RequestRow[]>;
   /**
    * Stops the run. Accepted when this resolves: no call of the run starts after that. What is in
-   * flight is aborted; an effect that has begun is recorded first.
+   * flight is aborted; an effect that has begun is recorded first. One of the two stores is enough;
+   * the receipt says which took it.
+   *
+   * With `force`, for a run that cannot answer: its workflows are terminated and its books closed. What
+   * nobody knows the outcome of is listed.
    */
-  halt(reason: string, options?: { readonly by?: string }): Promise<void>;
-  /** @throws DecisionRejected  Stale, late, decided already, or about other arguments. */
-  approve(request: string, options?: DecisionOptions): Promise<DecisionReceipt>;
-  deny(request: string, options?: DecisionOptions): Promise<DecisionReceipt>;
+  halt(reason: string, options?: HaltOptions & { readonly force?: false }): Promise<HaltReceipt>;
+  halt(reason: string, options: HaltOptions & { readonly force: true }): Promise<ForcedHalt>;
 }
 
 export function createRun<Output>(parts: Parts, id: string): Run<Output> {
-  const { database, temporal } = parts;
-  const handle = temporal.workflow.getHandle(id);
-
-  const decide = async (
-    name: 'approve' | 'deny',
-    request: string,
-    options: DecisionOptions = {},
-  ): Promise<DecisionReceipt> => {
-    const argumentsHash = options.argumentsHash ?? (await hashOf(request));
-    const decision: DecisionMessage = {
-      request,
-      argumentsHash,
-      by: options.by ?? parts.by,
-      ...(options.reason === undefined ? {} : { reason: options.reason }),
-    };
-    try {
-      return await temporal.withDeadline(Date.now() + decisionMsMax, () =>
-        handle.executeUpdate<DecisionReceipt, [DecisionMessage]>(message[name], {
-          args: [decision],
-        }),
-      );
-    } catch (error) {
-      throw decisionFailure(id, request, error);
-    }
-  };
-
-  const hashOf = async (position: string): Promise<string> => {
-    const all = await requestsOf(database, id);
-    const request = all.find((candidate) => candidate.position === position);
-    if (request !== undefined) return request.argumentsHash;
-    const open = all.filter((candidate) => candidate.state === 'open');
-    throw new BelayerError(
-      failureType.requestUnknown,
-      `Run \`${id}\` has no request \`${position}\`. ${open.length === 0 ? 'None is open.' : `Open: ${open.map((candidate) => candidate.position).join(', ')}.`}`,
-    );
-  };
+  const { database } = parts;
 
   const run: Run<Output> = {
     id,
+    ...tellRun(parts, id),
     watch: ((options: WatchOptions = {}) => watchRun(database, id, options)) as Run['watch'],
     async output() {
       const outcome = await run.outcome();
@@ -144,53 +106,13 @@ export function createRun<Output>(parts: Parts, id: string): Run<Output> {
       return row;
     },
     requests: () => requestsOf(database, id),
-    async halt(reason, options = {}) {
-      const by = options.by ?? parts.by;
-      const row = await run.status().catch((error: unknown) => {
-        if (error instanceof BelayerError && error.type === failureType.runUnknown) throw error;
-        return undefined;
-      });
-      if (row?.endedAt != null)
-        throw new BelayerError(
-          failureType.decisionRejected,
-          `Run \`${id}\` has ended already (${row.state}); there is nothing to halt.`,
-        );
-      // Either store is enough: the flag stops every claim, the signal stops the loop.
-      const flagged = await openLedger(database)
-        .raiseFlag('run', id, reason.slice(0, limits.reasonCharsMax), by)
-        .then(() => true)
-        .catch((error: unknown) => error);
-      const signalled = await handle
-        .signal(message.halt, { reason, by, flagged: flagged === true })
-        .then(() => true)
-        .catch((error: unknown) => error);
-      if (flagged !== true && signalled !== true) throw flagged;
-    },
-    approve: (request, options) => decide('approve', request, options),
-    deny: (request, options) => decide('deny', request, options),
+    halt: ((reason: string, options: HaltOptions = {}) =>
+      (options.force === true ? forceHalt : haltRun)(parts, id, {
+        reason,
+        by: options.by ?? parts.by,
+      })) as Run['halt'],
   };
   return run;
-}
-
-/** A worker answers an update in milliseconds; without one it would wait for ever. */
-const decisionMsMax = 15_000;
-
-function decisionFailure(run: string, request: string, error: unknown): unknown {
-  if (error instanceof WorkflowUpdateFailedError && error.cause instanceof ApplicationFailure)
-    return new BelayerError(failureType.decisionRejected, error.cause.message, { cause: error });
-  if (error instanceof WorkflowNotFoundError)
-    return new BelayerError(
-      failureType.decisionRejected,
-      `Run \`${run}\` has ended; request \`${request}\` cannot be decided any more.`,
-      { cause: error },
-    );
-  if (isUnreachable(error) || (error as Error).name === 'WorkflowUpdateRPCTimeoutOrCancelledError')
-    return new BelayerError(
-      failureType.serverUnreachable,
-      `No worker took the decision on \`${request}\` within ${decisionMsMax} ms. It may still be taken: look at the run before you decide again.`,
-      { cause: error },
-    );
-  return error;
 }
 
 /** Waits for a run's end through outages of either store, and reads what it came to. */

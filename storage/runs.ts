@@ -5,6 +5,7 @@ import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
+import { toStartStopped } from './stop-flags.ts';
 
 export interface StartRow {
   readonly run: string;
@@ -34,9 +35,13 @@ const startRunStatement = {
   text: `select * from belayer.start_run($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)`,
 };
 
-/** Writes a run's row, unique in (agent, customer, key). The workflow is started afterwards. */
+/**
+ * Writes a run's row, unique in (agent, customer, key). The workflow is started afterwards.
+ *
+ * @throws StartStopped  A stop flag covers it, and no such run exists. Nothing was written.
+ */
 export async function insertRun(database: Database, row: StartRow): Promise<StartVerdict> {
-  const [verdict] = await database.query<StartVerdict>(startRunStatement, [
+  const rows = database.query<StartVerdict>(startRunStatement, [
     row.run,
     row.agent,
     row.customer ?? '',
@@ -51,6 +56,9 @@ export async function insertRun(database: Database, row: StartRow): Promise<Star
     row.parent?.run ?? null,
     row.parent?.position ?? null,
   ]);
+  const [verdict] = await rows.catch((error: unknown) => {
+    throw toStartStopped(error);
+  });
   invariant(verdict !== undefined, 'start_run answers with one row');
   return verdict;
 }

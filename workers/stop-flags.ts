@@ -12,12 +12,17 @@ export async function watchStopFlags(
   inFlight: InFlight,
   log: Log,
 ): Promise<() => Promise<void>> {
-  const halts = await database.listen('belayer_halt', (payload) =>
-    inFlight.addFlag(JSON.parse(payload) as StopFlag),
-  );
+  const halts = await database.listen('belayer_halt', (payload) => {
+    const said = JSON.parse(payload) as StopFlag | { readonly lifted: true };
+    if (!('lifted' in said)) inFlight.addFlag(said);
+    // Which flags are left is asked, and a set that is read just now may be without what was said.
+    refresh();
+  });
   const watchers = await database.listen('belayer_watch', (run) => inFlight.markWatched(run));
   let asking = false;
+  let askAgain = false;
   const ask = async (): Promise<void> => {
+    askAgain = asking;
     if (asking) return;
     asking = true;
     try {
@@ -29,13 +34,14 @@ export async function watchStopFlags(
     } finally {
       asking = false;
     }
+    if (askAgain) await ask();
   };
-  await ask();
-  const timer = setInterval(() => {
-    ask().catch((error: unknown) =>
+  const refresh = (): void =>
+    void ask().catch((error: unknown) =>
       log.warn('the stop flags could not be read', { error: (error as Error).message }),
     );
-  }, limits.stopFlagsAgeMsMax);
+  await ask();
+  const timer = setInterval(refresh, limits.stopFlagsAgeMsMax);
   return async () => {
     clearInterval(timer);
     await halts.stop();

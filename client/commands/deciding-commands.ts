@@ -1,27 +1,15 @@
 /** The grammar of the commands by which a human steps in. */
 import type { Command } from 'commander';
 import type { Carry } from './program.ts';
+import { addTellingCommands } from './telling-commands.ts';
+import { addStopFlagCommands } from './stop-flag-commands.ts';
 import type { DecideFlags } from './decide-command.ts';
 
 export function addDecidingCommands(program: Command, carry: Carry): void {
-  program
-    .command('halt')
-    .summary('stop a run: no further call of it starts')
-    .description(
-      'Stops a run. When this returns, no further call of it starts; what is in flight is aborted or recorded.',
-    )
-    .argument('<run>', 'the id of the run')
-    .requiredOption('--reason <text>', 'why, for the record')
-    .option('--by <name>', 'who stops it (default: the user of this system)')
-    .option('--json', 'one JSON document')
-    .action((run: string, flags: { reason: string; by?: string; json?: true }) =>
-      carry(async (terminal) =>
-        (await import('./halt-command.ts')).haltCommand(terminal, run, flags),
-      ),
-    );
+  addStopFlagCommands(program, carry);
 
-  for (const verdict of ['approve', 'deny'] as const)
-    program
+  for (const verdict of ['approve', 'deny'] as const) {
+    const command = program
       .command(verdict)
       .summary(`${verdict} what a run asks for`)
       .description(
@@ -43,6 +31,13 @@ export function addDecidingCommands(program: Command, carry: Carry): void {
           ),
         ),
       );
+    if (verdict === 'approve')
+      command.option(
+        '--edit <json>',
+        'other arguments to run with: JSON, `@file` or `-` for stdin',
+      );
+  }
+  addTellingCommands(program, carry);
 
   program
     .command('servers')

@@ -1,6 +1,7 @@
 import type { RunRow } from '../../storage/reading-runs.ts';
 import { moment, usd } from './amounts.ts';
 import { exitCode } from './exit-codes.ts';
+import { flagLines, withFlag } from './flags-text.ts';
 import { safeLine } from './safe-text.ts';
 import { table } from './table.ts';
 import { outJson, type Terminal } from './terminal.ts';
@@ -18,8 +19,14 @@ export async function runsCommand(
   terminal: Terminal,
   { json, ...filter }: RunsFlags,
 ): Promise<number> {
-  const rows = await withConnection(terminal, ({ belayer }) => belayer.runs(filter));
-  if (json === true) for (const row of rows) outJson(terminal, row, 'line');
+  const { rows, flags } = await withConnection(terminal, async ({ belayer }) => ({
+    rows: await belayer.runs(filter),
+    flags: await belayer.flags(),
+  }));
+  // A single run's own flag is in its state.
+  const standing = flags.filter(({ scope }) => scope !== 'run');
+  if (json !== true && standing.length > 0) terminal.note(flagLines(standing));
+  if (json === true) for (const row of rows) outJson(terminal, withFlag(flags, row), 'line');
   else if (rows.length === 0) terminal.note('No runs.');
   else terminal.out(`${runsTable(rows)}\n`);
   return exitCode.done;

@@ -3,8 +3,10 @@ import { isPosition, modelPosition } from '../../contracts/positions.ts';
 import { readEnd } from '../../storage/reading-results.ts';
 import { readCalls, readJournal, readPrompt } from '../../storage/reading-runs.ts';
 import { requestsOf } from '../../storage/requests.ts';
+import { readFlags } from '../../storage/stop-flags.ts';
 import type { Parts } from '../parts.ts';
 import { exitCode, WrongUsage } from './exit-codes.ts';
+import { flagLines, flagOver } from './flags-text.ts';
 import { promptBytes } from './prompt-bytes.ts';
 import { readCallsInFull } from './read-calls-in-full.ts';
 import { runText } from './run-text.ts';
@@ -57,14 +59,16 @@ async function showRun(
   terminal: Terminal,
   { database }: Parts,
   run: Parameters<typeof runText>[0]['run'],
-  flags: ShowFlags,
+  { json: isJson }: ShowFlags,
 ): Promise<number> {
-  const [attempts, calls, requests, end] = await Promise.all([
+  const [attempts, calls, requests, end, flags] = await Promise.all([
     readJournal(database, run.id),
     readCalls(database, run.id),
     requestsOf(database, run.id),
     readEnd(database, run.id),
+    readFlags(database),
   ]);
+  const stoppedBy = flagOver(flags, run);
   const output = end?.output == null ? undefined : (JSON.parse(end.output) as unknown);
   const shown = {
     run,
@@ -74,8 +78,12 @@ async function showRun(
     calls: calls.map((call) => ({ ...call, fragment: undefined })),
     requests,
   };
-  if (flags.json === true) outJson(terminal, shown, 'document');
-  else terminal.out(`${runText(shown)}\n`);
+  if (isJson === true)
+    outJson(terminal, { ...shown, ...(stoppedBy === undefined ? {} : { stoppedBy }) }, 'document');
+  else {
+    if (stoppedBy !== undefined) terminal.out(`${flagLines([stoppedBy])}\n`);
+    terminal.out(`${runText(shown)}\n`);
+  }
   return exitCode.done;
 }
 

@@ -1,0 +1,42 @@
+import type { Log } from '../activities/dependencies.ts';
+import type { Parts } from '../client/parts.ts';
+import { tellToHalt } from '../client/tell-to-halt.ts';
+import { limits } from '../contracts/limits.ts';
+import { takeToHalt } from '../storage/stop-flags.ts';
+
+/**
+ * Tells runs to halt that a stop flag covers and that nobody has told: who set the flag died in
+ * between, or Temporal was away. A run that waits makes no claim, and would sleep on under its flag.
+ * The returned function ends it.
+ */
+export function startHaltSweep(
+  parts: Pick<Parts, 'database' | 'temporal'>,
+  log: Log,
+): () => Promise<void> {
+  let sweeping: Promise<void> | undefined;
+  let ending = false;
+  const sweep = async (): Promise<void> => {
+    while (!ending) {
+      const batch = await takeToHalt(parts.database, 'all standing');
+      if (batch.length === 0) return;
+      const { failures, unreachable } = await tellToHalt(parts, batch);
+      for (const failure of failures)
+        log.error('a run could not be told to halt', { error: failure });
+      if (unreachable !== undefined) throw new Error(unreachable);
+    }
+  };
+  const timer = setInterval(() => {
+    sweeping ??= sweep()
+      .catch((error: unknown) =>
+        log.warn('a sweep for runs to halt failed', { error: (error as Error).message }),
+      )
+      .finally(() => {
+        sweeping = undefined;
+      });
+  }, limits.haltSweepEveryMs);
+  return async () => {
+    ending = true;
+    clearInterval(timer);
+    await sweeping;
+  };
+}
