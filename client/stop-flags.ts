@@ -69,7 +69,9 @@ export async function stop(
       break;
     }
     // Of those, a worker's sweep may have told some.
-    if (left.length === 0) progress.halted = progress.of - (await countToHalt(database, flag));
+    const untold = await countToHalt(database, flag);
+    if (left.length === 0) progress.halted = progress.of - untold;
+    if (left.length === 0 && untold > 0) left.push(`a worker is telling ${untold} of them now`);
   } catch (error) {
     if (!isStorageUnavailable(error)) throw error;
     left.push((error as Error).message);
