@@ -1,6 +1,6 @@
 import { ApplicationFailure } from '@temporalio/common';
 import { failureType } from '../contracts/failures.ts';
-import type { AnyAgent, Tool } from '../definitions/internal.ts';
+import { type AnyAgent, hiddenToolsOf, type Tool } from '../definitions/internal.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 
@@ -12,13 +12,16 @@ export function findAgent(deps: ActivityDependencies, definition: StoredDefiniti
   return agent;
 }
 
+/** Among the tools that the agent offers, then among those that serve them as a fallback. */
 export function findTool(agent: AnyAgent, name: string): Tool {
-  const tool = agent.tools.find((candidate) => candidate.name === name);
+  const tool =
+    agent.tools.find((candidate) => candidate.name === name) ??
+    hiddenToolsOf(agent.tools).find((candidate) => candidate.name === name);
   if (tool === undefined)
     throw noWorker(`This worker's agent \`${agent.name}\` has no tool \`${name}\`.`);
   return tool;
 }
 
 /** Another worker may have it: the run waits, visibly, and looks again. */
-const noWorker = (message: string): ApplicationFailure =>
+export const noWorker = (message: string): ApplicationFailure =>
   ApplicationFailure.create({ type: failureType.noWorker, message, nonRetryable: true });

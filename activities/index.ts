@@ -2,18 +2,16 @@
 import { createCallModel } from './call-model.ts';
 import { createCloseChild, createOpenChild } from './child-runs.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import {
-  createCloseRequest,
-  createEscalateRequest,
-  createOpenRequest,
-} from './human-requests.ts';
+import { createCloseRequest, createEscalateRequest, createOpenRequest } from './human-requests.ts';
 import {
   createCloseRun,
   createExtendBudget,
+  createInterruptCalls,
   createNoteEvent,
   createNoteWaiting,
   createRaiseFlag,
 } from './run-end.ts';
+import { createProposeFallback } from './propose-fallback.ts';
 import { createRunTool } from './run-tool.ts';
 import { createReadOutput, createStartRun } from './start-run.ts';
 
@@ -22,6 +20,7 @@ export function createActivities(deps: ActivityDependencies) {
   return {
     callModel: createCallModel(deps),
     runTool: createRunTool(deps),
+    proposeFallback: createProposeFallback(deps),
     openRequest: createOpenRequest(deps),
     closeRequest: createCloseRequest(deps),
     escalateRequest: createEscalateRequest(deps),
@@ -31,6 +30,7 @@ export function createActivities(deps: ActivityDependencies) {
     noteWaiting: createNoteWaiting(deps),
     noteEvent: createNoteEvent(deps),
     extendBudget: createExtendBudget(deps),
+    interruptCalls: createInterruptCalls(deps),
     closeRun: createCloseRun(deps),
     startRun: createStartRun(deps),
     readOutput: createReadOutput(deps),

@@ -16,6 +16,9 @@ export function agentAsTool(
 ): Tool {
   const mistakes = new Mistakes();
   checkKeys(options, { where: '', known: ['name', 'description', 'input'] }, mistakes);
+  if (agent.data.session !== undefined) {
+    mistakes.add('it has a `session`, and nobody would write it a next message');
+  }
   mistakes.throwIfAny(`asTool() of agent \`${agent.name}\``);
 
   const own = isObjectSchema(agent.input) ? agent.input : undefined;
@@ -35,9 +38,11 @@ export function agentAsTool(
       },
     },
     {
-      agent,
-      wrapped: options.input === undefined && own === undefined,
-      parsed: options.input !== undefined,
+      child: {
+        agent,
+        wrapped: options.input === undefined && own === undefined,
+        parsed: options.input !== undefined,
+      },
     },
   );
 }

@@ -1,6 +1,8 @@
 import type { z } from 'zod';
+import type { EscalationCause } from '../contracts/definitions.ts';
 import type { Duration } from './duration.ts';
 import type { Tool } from './tool.ts';
+import type { Ask } from './tool-spec.ts';
 
 /**
  * What one run may use up. Reaching a limit stops the run: an outcome, not a failure. A caller of
@@ -21,6 +23,18 @@ export interface Limits {
   readonly contextTokens?: number;
   /** Tokens of one tool result that the model sees. Default: 16,000, at most `contextTokens`. */
   readonly toolResultTokens?: number;
+}
+
+/** A run that goes on with the caller's next message. */
+export interface Session {
+  /** Waiting so long for the next message ends the run with its last output. Default: '7 days'; at most 365. */
+  readonly idle?: Duration;
+  /**
+   * A message that arrives while the agent works: `queue` begins the next turn with it, `steer` gives
+   * it to the model with its next call, `interrupt` also aborts what is in flight and may be.
+   * Default: queue.
+   */
+  readonly whileWorking?: 'queue' | 'steer' | 'interrupt';
 }
 
 /** What `defineAgent` takes. */
@@ -57,4 +71,13 @@ export interface AgentSpec<
   readonly modelTimeout?: Duration;
   /** `near` is faster for short calls; signals to the run then wait for the call. Default: queue. */
   readonly placement?: { readonly models: 'near' | 'queue' };
+  /** Which humans are asked where a tool does not say, field by field. */
+  readonly ask?: Ask;
+  /**
+   * What goes to a human instead of ending the run: a limit is reached (`budget`), no model could do
+   * it (`model`), the output does not fit after all repairs (`output`), the model refused (`refusal`).
+   */
+  readonly escalate?: readonly EscalationCause[];
+  /** The run goes on with the next message; then its input is text, without an `input` schema. */
+  readonly session?: true | Session;
 }

@@ -1,7 +1,13 @@
 import type { z } from 'zod';
-import type { JsonSchema, Placement, RunLimits } from '../contracts/definitions.ts';
+import type {
+  EscalationCause,
+  JsonSchema,
+  Placement,
+  RunLimits,
+  SessionPolicy,
+} from '../contracts/definitions.ts';
 import type { agentBrand } from './brands.ts';
-import type { Tool } from './tool.ts';
+import type { DeclaredAsk, Tool } from './tool.ts';
 
 /** Of a schema that may be missing: then it is text. */
 export type AgentInput<I extends z.ZodType | undefined> = I extends z.ZodType ? z.input<I> : string;
@@ -21,6 +27,9 @@ export interface AgentData {
   readonly inputSchema?: JsonSchema;
   /** What the model must write, before defaults and transforms. */
   readonly outputSchema?: JsonSchema;
+  readonly ask?: DeclaredAsk;
+  readonly escalate?: readonly EscalationCause[];
+  readonly session?: SessionPolicy;
 }
 
 type Instructions = {
@@ -51,7 +60,7 @@ export interface Agent<
   readonly output: O;
   /**
    * A tool that starts a run of this agent and gives its output. The child run has its own limits
-   * and its own gate; the parent waits for it.
+   * and its own gate; the parent waits for it. An agent with a `session` has none.
    *
    * @throws BelayerError `DefinitionRejected`, as `defineTool`.
    */

@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { limits } from '../contracts/limits.ts';
 import type { Agent, AgentData, AnyAgent } from './agent.ts';
 import { agentAsTool } from './agent-as-tool.ts';
+import { readHumans } from './agent-humans.ts';
 import { readLimits } from './agent-limits.ts';
 import { readModels } from './agent-models.ts';
 import type { AgentSpec } from './agent-spec.ts';
@@ -12,6 +13,7 @@ import { isSchema, jsonSchemaOf, notSchema } from './json-schema-of.ts';
 import { checkKeys } from './known-keys.ts';
 import { Mistakes } from './mistakes.ts';
 import { show } from './show.ts';
+import { hiddenToolsOf } from './tool-fallback.ts';
 import type { Tool } from './tool.ts';
 
 const knownKeys: readonly (keyof AgentSpec<string>)[] = [
@@ -26,6 +28,9 @@ const knownKeys: readonly (keyof AgentSpec<string>)[] = [
   'temperature',
   'modelTimeout',
   'placement',
+  'ask',
+  'escalate',
+  'session',
 ];
 const agentName = /^[a-z0-9][a-z0-9_-]*$/;
 
@@ -108,6 +113,7 @@ function readData(
     ...(temperature === undefined ? {} : { temperature }),
     limits: readLimits(fields['limits'], read, mistakes),
     ...schemas,
+    ...readHumans(fields, read, mistakes),
   };
 }
 
@@ -158,6 +164,13 @@ function readTools(value: unknown, mistakes: Mistakes): readonly Tool[] {
     } else {
       tools.push(tool);
     }
+  }
+  const names = new Set(tools.map((tool) => tool.name));
+  for (const { name } of hiddenToolsOf(tools)) {
+    if (names.has(name)) {
+      mistakes.add(`two different tools are named \`${name}\`; one of them is a fallback`);
+    }
+    names.add(name);
   }
   const depth = childDepth(tools);
   if (depth > limits.childDepthMax) {

@@ -9,8 +9,9 @@ import { show } from './show.ts';
 import type { ChildAgent, Tool, ToolData } from './tool.ts';
 import type { ToolSpec } from './tool-spec.ts';
 import { readApproval } from './tool-approval.ts';
+import { readFallbacks } from './tool-fallback.ts';
 import { readPlacement } from './tool-placement.ts';
-import { readRetry } from './tool-retry.ts';
+import { readAttempt, readRetry } from './tool-retry.ts';
 
 const knownKeys: readonly (keyof ToolSpec<z.ZodObject>)[] = [
   'name',
@@ -22,8 +23,12 @@ const knownKeys: readonly (keyof ToolSpec<z.ZodObject>)[] = [
   'keyValid',
   'verify',
   'approval',
+  'ask',
   'timeout',
   'retry',
+  'heartbeat',
+  'fallback',
+  'critical',
   'placement',
   'resultTokens',
   'run',
@@ -40,26 +45,33 @@ const keyValidMsDefault = 24 * 60 * 60 * 1000;
  *
  * @throws BelayerError `DefinitionRejected` that lists every mistake of this tool.
  */
-export function defineTool<I extends z.ZodObject, O extends z.ZodType | undefined = undefined>(
-  spec: ToolSpec<I, O>,
-): Tool<NoInfer<I>, NoInfer<O>> {
+export function defineTool<
+  I extends z.ZodObject,
+  O extends z.ZodType | undefined = undefined,
+  const F extends readonly Tool[] = readonly Tool[],
+>(spec: ToolSpec<I, O, F>): Tool<NoInfer<I>, NoInfer<O>> {
   // `NoInfer`: inside `tools: [...]` the schemas come from the spec alone.
-  return makeTool<I, O>(spec);
+  return makeTool<I, O, F>(spec);
 }
 
 export function isTool(value: unknown): value is Tool {
   return hasBrand(value, toolBrand);
 }
 
-/** `defineTool`, and where `child` is given a tool that stands for a run of that agent. */
-export function makeTool<I extends z.ZodObject, O extends z.ZodType | undefined>(
-  spec: ToolSpec<I, O>,
-  child?: ChildAgent,
+/** `defineTool`, also for what has no `run`: a run of an agent, or a question to a human. */
+export function makeTool<
+  I extends z.ZodObject,
+  O extends z.ZodType | undefined,
+  F extends readonly Tool[] = readonly Tool[],
+>(
+  spec: ToolSpec<I, O, F>,
+  standsFor: { readonly child?: ChildAgent; readonly question?: true } = {},
 ): Tool<I, O> {
+  const { child, question } = standsFor;
   const mistakes = new Mistakes();
   const read = new FieldReader(mistakes);
   const fields = read.object('defineTool({ ... })', spec ?? null);
-  checkKeys(fields, { where: '', known: knownKeys, later: ['fallback'] }, mistakes);
+  checkKeys(fields, { where: '', known: knownKeys }, mistakes);
 
   const name = fields['name'];
   checkName(name, mistakes);
@@ -67,8 +79,9 @@ export function makeTool<I extends z.ZodObject, O extends z.ZodType | undefined>
   if (typeof fields['run'] !== 'function') {
     mistakes.add(`\`run\` must be a function; ${show(fields['run'])} is not`);
   }
-  const approval = readApproval(fields['approval'], read, mistakes);
+  const approval = readApproval(fields, read, mistakes);
   const data = readData(fields, { read, mistakes, isChild: child !== undefined });
+  const fallbacks = readFallbacks(fields, read, mistakes);
   mistakes.throwIfAny(typeof name === 'string' ? `Tool \`${name}\`` : 'A tool');
 
   const { verify, run } = spec;
@@ -81,11 +94,13 @@ export function makeTool<I extends z.ZodObject, O extends z.ZodType | undefined>
     output: spec.output as O,
     data: {
       ...data,
-      ...(approval.deadlineMs === undefined ? {} : { approvalDeadlineMs: approval.deadlineMs }),
+      ...(question === undefined ? {} : { question }),
+      ...approval.data,
     },
     approval: approval.kind,
     asksHuman: (input) => approval.asks(input),
     child,
+    ...(fallbacks === undefined ? {} : { fallbacks }),
     ...(verify === undefined ? {} : { verify }),
     run,
   };
@@ -122,12 +137,21 @@ function readData(fields: Readonly<Record<string, unknown>>, reading: Reading): 
     mistakes.add(`\`input\` ${notSchema(input, 'a z.object({ ... })')}`);
   }
   const repeat = fields['repeat'] as Repeat | undefined;
+  const placed = readPlacement({ ...fields, effect, isChild: reading.isChild }, read, mistakes);
+  const retry = readRetry(fields['retry'], read, mistakes);
+  const longestMs = placed.movesToQueueMs ?? placed.timeoutMs;
+  const attempt = readAttempt(fields, longestMs, read, mistakes);
+  if (fields['critical'] !== undefined && fields['critical'] !== true) {
+    mistakes.add(`\`critical\` can only be true; ${show(fields['critical'])} is not: leave it out`);
+  }
   return {
     effect: effect ?? 'none',
     ...(repeat === undefined ? {} : { repeat }),
     ...(repeat === 'keyed' ? { keyValidMs: keyValidMs ?? keyValidMsDefault } : {}),
-    ...readPlacement({ ...fields, effect, isChild: reading.isChild }, read, mistakes),
-    retry: readRetry(fields['retry'], read, mistakes),
+    ...placed,
+    retry,
+    ...(attempt === undefined ? {} : { attempt }),
+    ...(fields['critical'] === undefined ? {} : { critical: true }),
     ...(resultTokensMax === undefined ? {} : { resultTokensMax }),
     inputSchema:
       (isObjectSchema(input) && jsonSchemaOf(input, { path: 'input', side: 'input' }, mistakes)) ||

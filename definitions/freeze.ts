@@ -1,9 +1,11 @@
-import type { FrozenAgent, FrozenTool } from '../contracts/definitions.ts';
+import type { AskPolicy, FrozenAgent, FrozenTool } from '../contracts/definitions.ts';
 import type { AnyAgent } from './agent.ts';
 import { isModelName } from './agent-models.ts';
+import { toAskPolicy } from './ask-policy.ts';
 import { Mistakes } from './mistakes.ts';
 import { show } from './show.ts';
-import type { Tool } from './tool.ts';
+import { hiddenToolsOf } from './tool-fallback.ts';
+import type { DeclaredAsk, Tool } from './tool.ts';
 
 /** What freezing adds: the same agent frozen with other surroundings is another definition. */
 export interface Surroundings {
@@ -44,35 +46,78 @@ export function freezeAgent(agent: AnyAgent, surroundings: Surroundings): Frozen
     ...(data.temperature === undefined ? {} : { temperature: data.temperature }),
     ...(data.inputSchema === undefined ? {} : { inputSchema: data.inputSchema }),
     ...(data.outputSchema === undefined ? {} : { outputSchema: data.outputSchema }),
-    tools: tools.map(freezeTool),
+    tools: [
+      ...tools.map((tool) => freezeTool(tool, data.ask)),
+      ...hiddenToolsOf(tools).map((tool) => ({
+        ...freezeTool(tool, data.ask),
+        offered: false as const,
+      })),
+    ],
     limits: data.limits,
+    // What was not declared is absent, so that a definition from before has the bytes it had.
+    ...(data.ask === undefined ? {} : { ask: toAskPolicy(data.ask) }),
+    ...(data.escalate === undefined ? {} : { escalate: data.escalate }),
+    ...(data.session === undefined ? {} : { session: data.session }),
     functions: functionsOf(agent),
     buildId: surroundings.buildId,
   };
 }
 
-function freezeTool(tool: Tool): FrozenTool {
-  const { inputSchema, outputSchema, keyValidMs, resultTokensMax, ...policy } = tool.data;
+function freezeTool(tool: Tool, agentAsk: DeclaredAsk | undefined): FrozenTool {
+  const { inputSchema, outputSchema, keyValidMs, resultTokensMax, attempt, ...rest } = tool.data;
+  const { ask: _, ownApprovalDeadline: __, approvalDeadlineMs, ...policy } = rest;
+  const ask = freezeAsk(tool, agentAsk);
   return {
     name: tool.name,
     description: tool.description,
     inputSchema,
     ...(outputSchema === undefined ? {} : { outputSchema }),
-    policy: tool.child === undefined ? policy : { ...policy, agent: tool.child.agent.name },
+    policy: {
+      ...policy,
+      ...(approvalDeadlineMs === undefined
+        ? {}
+        : {
+            approvalDeadlineMs:
+              ask?.deadlineMs ??
+              (tool.data.ownApprovalDeadline ? undefined : agentAsk?.deadlineMs) ??
+              approvalDeadlineMs,
+          }),
+      ...(ask === undefined ? {} : { ask }),
+      ...(tool.fallbacks === undefined
+        ? {}
+        : { fallbacks: tool.fallbacks.map((fallback) => fallback.tool.name) }),
+      ...(tool.child === undefined ? {} : { agent: tool.child.agent.name }),
+    },
     approval: tool.approval,
     ...(keyValidMs === undefined ? {} : { keyValidMs }),
     verify: tool.verify !== undefined,
     ...(resultTokensMax === undefined ? {} : { resultTokensMax }),
+    ...(attempt === undefined ? {} : { attempt }),
   };
 }
 
-/** The functions that a worker must have to run the agent: a sub-agent's tool has none. */
+/** How humans are asked about a tool, where it is not simply as the agent says. */
+function freezeAsk(tool: Tool, agentAsk: DeclaredAsk | undefined): AskPolicy | undefined {
+  const { ask, ownApprovalDeadline, approvalDeadlineMs } = tool.data;
+  if (ask !== undefined) return toAskPolicy(ask, agentAsk);
+  if (agentAsk === undefined || ownApprovalDeadline === undefined) return undefined;
+  return toAskPolicy(
+    approvalDeadlineMs === undefined ? {} : { deadlineMs: approvalDeadlineMs },
+    agentAsk,
+  );
+}
+
+/** The functions that a worker must have to run the agent: a sub-agent's tool and a question have none. */
 function functionsOf({ instructions, tools }: AnyAgent): string[] {
   const names = typeof instructions === 'function' ? ['instructions'] : [];
-  for (const tool of tools) {
+  for (const tool of [...tools, ...hiddenToolsOf(tools)]) {
+    const runs = tool.child === undefined && tool.data.question === undefined;
     if (tool.approval === 'function') names.push(`tool.${tool.name}.approval`);
-    if (tool.child === undefined) names.push(`tool.${tool.name}.run`);
+    if (runs) names.push(`tool.${tool.name}.run`);
     if (tool.verify !== undefined) names.push(`tool.${tool.name}.verify`);
+    for (const fallback of tool.fallbacks ?? [])
+      if (fallback.input !== undefined)
+        names.push(`tool.${tool.name}.fallback.${fallback.tool.name}`);
   }
   return names.sort();
 }

@@ -4,5 +4,7 @@ export { toMicroUsd } from './agent-limits.ts';
 export { asApp } from './as-app.ts';
 export { readDuration, toMilliseconds } from './duration.ts';
 export { freezeAgent, type Surroundings } from './freeze.ts';
+export { hiddenToolsOf } from './tool-fallback.ts';
+export type { FallbackTool } from './tool.ts';
 export { isNotDone, isToolError } from './tool-errors.ts';
 export * from './index.ts';

@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import type {
+  AskPolicy,
+  AttemptPolicy,
   Effect,
   JsonSchema,
   Placement,
@@ -61,11 +63,19 @@ export interface ToolContext {
    * @throws an error that names the missing secret.
    */
   secret(name: string): string;
-  /** Says that a long call is alive. Belayer sends its own; this one is for loops of your own. */
+  /**
+   * Says that the call still gets on. Only a tool with `heartbeat` must: its silence ends the attempt.
+   * That the worker lives, Belayer says by itself.
+   */
   heartbeat(): void;
   /** Adds what this attempt cost, in US dollars, to the run's spending. */
   cost(usd: number): void;
 }
+
+/** How humans are asked, as far as a definition says it; freezing adds the agent's own and the defaults. */
+export type DeclaredAsk = Partial<Omit<AskPolicy, 'escalation'>> & {
+  readonly escalation?: Partial<NonNullable<AskPolicy['escalation']>>;
+};
 
 /** The part of a tool that is data, with defaults that need no agent already in place. */
 export interface ToolData {
@@ -81,6 +91,13 @@ export interface ToolData {
   readonly retry: RetryPolicy;
   /** Set where `approval` is. */
   readonly approvalDeadlineMs?: number;
+  /** `approval.deadline` was declared, so that an agent's own deadline does not replace it. */
+  readonly ownApprovalDeadline?: true;
+  readonly ask?: DeclaredAsk;
+  readonly question?: true;
+  readonly critical?: true;
+  /** Set where something in it was declared. */
+  readonly attempt?: AttemptPolicy;
   readonly resultTokensMax?: number;
   readonly inputSchema: JsonSchema;
   /** Of the result as it is kept, after parsing. */
@@ -94,6 +111,13 @@ export interface ChildAgent {
   readonly wrapped: boolean;
   /** The arguments have a schema of their own, whose parsed value is the agent's input. */
   readonly parsed: boolean;
+}
+
+/** A tool that runs in place of another one whose attempts are used up. */
+export interface FallbackTool {
+  readonly tool: Tool;
+  /** From the parsed arguments of the tool that failed. Absent: the same arguments, as written. */
+  input?(failed: unknown): unknown;
 }
 
 /**
@@ -112,6 +136,8 @@ export interface Tool<
   readonly data: ToolData;
   readonly approval: 'never' | 'always' | 'function';
   readonly child: ChildAgent | undefined;
+  /** Absent where the definition has none. */
+  readonly fallbacks?: readonly FallbackTool[];
   /** Whether a human must approve this call first. What `approval` throws comes through. */
   asksHuman(input: z.output<I>): boolean;
   /** Absent where the definition has none; a write whose outcome is unknown then goes to a human. */

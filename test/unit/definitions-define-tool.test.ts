@@ -115,13 +115,14 @@ test('all mistakes of a tool are told at once, each with thing, value and limit'
     retry: { attempts: 99, firstDelay: 'soon', retries: 2 },
     placement: 'near',
     fallback: [],
+    heartbeat: '1 minute',
+    critical: false,
     descripton: 'x',
   };
   // @ts-expect-error everything is wrong on purpose
   const message = refusal(() => defineTool(mistaken));
   expect(message.split('\n')).toEqual([
-    'Tool `the refund`: 14 mistakes',
-    '  - `fallback` is not available yet',
+    'Tool `the refund`: 16 mistakes',
     '  - `descripton` is not known; did you mean `description`?',
     '  - `name`: "the refund" must be 1 to 64 of a-z, A-Z, 0-9, _ and - (the rule of the model providers)',
     '  - `description` must be a text; "" is not',
@@ -132,17 +133,13 @@ test('all mistakes of a tool are told at once, each with thing, value and limit'
     '  - `input` must be a z.object({ ... }); a zod string is not',
     '  - `timeout`: "2 days" is longer than `toolMsMax` (1 hour)',
     "  - `placement`: 'near' is only for effects 'none' and 'read'; this one is 'write'",
-    '  - `retry.retries` is not known; known here: attempts, firstDelay, factor, maxDelay',
+    '  - `retry.retries` is not known; known here: attempts, firstDelay, factor, maxDelay, jitter, within, not',
     `  - \`retry.firstDelay\`: "soon" is not a duration; write '20 seconds', '500ms', '2 hours' or a number of milliseconds`,
     '  - `retry.attempts`: 99 must be a whole number from 1 to 50 (`toolAttemptsMax`)',
+    "  - `heartbeat` (1 minute) must be shorter than an attempt's `timeout` (20 seconds), or it ends nothing",
+    '  - `critical` can only be true; false is not: leave it out',
+    '  - `fallback` must be a list of at least one { tool, input? }; [] is not',
   ]);
-});
-
-test('a feature that is not there yet is refused, never ignored', () => {
-  // @ts-expect-error fallback is a later feature
-  expect(refusal(() => defineTool({ ...base, effect: 'none', fallback: [] }))).toContain(
-    '`fallback` is not available yet',
-  );
 });
 
 test('a field that JSON cannot carry is named by its path', () => {
