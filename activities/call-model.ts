@@ -26,7 +26,7 @@ import { type OpenedModelCall, runUnknown } from '../storage/ledger.ts';
 import { type ActivityCall, beginActivityCall } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
-import { type FlightEntry, HaltedSignal } from './in-flight.ts';
+import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
 import { judgeReply, type Judgement } from './judge-reply.ts';
 import type { ModelResponse } from './models/model-client.ts';
 import { ModelFailure } from './models/model-failure.ts';
@@ -72,10 +72,8 @@ async function attemptModelCall(
   input: CallModelInput,
 ): Promise<CallModelOutput> {
   const definition = await deps.definitionOf(input.definition);
-  // Before anything is claimed or sent: a worker without the application can judge no reply.
-  const agent = findAgent(deps, definition);
   // A worker without the agent's code could not judge the reply: it must not pay for one.
-  findAgent(deps, definition);
+  const agent = findAgent(deps, definition);
   const price = deps.priceOf(input.model);
   if (price === undefined)
     throw ApplicationFailure.create({
@@ -126,7 +124,7 @@ async function attemptModelCall(
     {
       run: call.run,
       agent: definition.frozen.name,
-      customer: undefined,
+      customer: input.customer,
     },
     call.cancelled,
   );
@@ -421,6 +419,7 @@ async function closeFailed(
     { deadlineMs: attempt.deadlineMs },
   );
   if (halted !== undefined) return { kind: 'halted', reason: halted.reason };
+  if (error instanceof InterruptedSignal) return { kind: 'interrupted' };
   if (failure === undefined) throw error instanceof CancelledFailure ? error : toCancelled(error);
   throw ApplicationFailure.create({
     type: failure.type,

@@ -31,6 +31,14 @@ export class HaltedSignal extends Error {
   }
 }
 
+/** Why a call's signal was aborted: its session heard a message that interrupts. */
+export class InterruptedSignal extends Error {
+  constructor() {
+    super('A message interrupts the call.');
+    this.name = 'InterruptedSignal';
+  }
+}
+
 export interface FlightEntry {
   readonly signal: AbortSignal;
   /** Someone watches the run now. */
@@ -49,6 +57,8 @@ export interface InFlight {
   /** Replaces the copy of the flags, and aborts what they apply to. */
   setFlags(flags: readonly StopFlag[]): void;
   addFlag(flag: StopFlag): void;
+  /** Aborts the calls of a run with `InterruptedSignal`. */
+  interrupt(run: string): void;
   markWatched(run: string): void;
   readonly size: number;
 }
@@ -89,6 +99,11 @@ export function createInFlight(): InFlight {
     addFlag(flag) {
       flags = [...flags, flag];
       abortStopped();
+    },
+    interrupt(run) {
+      for (const [controller, { owner }] of flights)
+        if (owner.run === run && !controller.signal.aborted)
+          controller.abort(new InterruptedSignal());
     },
     markWatched(run) {
       for (const { owner, entry } of flights.values()) if (owner.run === run) entry.watched = true;

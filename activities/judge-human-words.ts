@@ -94,25 +94,24 @@ export async function judgeAnswer(
 
 /** The result as the tool itself would have given it, held against its schema where it has one. */
 async function resultText(tool: Tool, given: string): Promise<string | Refused> {
-  if (tool.output === undefined) return given;
   const { output } = tool;
-  // A plain word is as good as its JSON where the schema takes text.
-  for (const read of [() => JSON.parse(given) as unknown, () => given]) {
-    let value: unknown;
-    try {
-      value = read();
-    } catch {
-      continue;
-    }
+  if (output === undefined) return given;
+  const fit = async (value: unknown): Promise<string | Refused> => {
     const parsed = await safely(() => output.safeParseAsync(value));
-    if (typeof parsed !== 'string' && parsed.success)
-      return typeof parsed.data === 'string' ? parsed.data : canonicalJson(parsed.data ?? null);
-    if (read() === given)
+    if (typeof parsed === 'string' || !parsed.success)
       return {
-        refused: `The answer does not fit the output schema of \`${tool.name}\`: ${typeof parsed === 'string' ? parsed : parsed.success ? '' : describeIssues(parsed.error)}`,
+        refused: `The answer does not fit the output schema of \`${tool.name}\`: ${typeof parsed === 'string' ? parsed : describeIssues(parsed.error)}`,
       };
+    return typeof parsed.data === 'string' ? parsed.data : canonicalJson(parsed.data ?? null);
+  };
+  // A plain word is as good as its JSON where the schema takes text.
+  const asText = await fit(given);
+  if (typeof asText === 'string') return asText;
+  try {
+    return await fit(JSON.parse(given) as unknown);
+  } catch {
+    return asText;
   }
-  return { refused: `The answer does not fit the output schema of \`${tool.name}\`.` };
 }
 
 function judgeText(what: 'edit' | 'answer', text: string | undefined): string | Refused {

@@ -52,13 +52,24 @@ export function createNoteEvent({ database, worker }: ActivityDependencies) {
     try {
       await database.query(
         { name: 'note_event', text: 'select belayer.note_event($1,$2,$3,$4,$5)' },
-        [
-          call.run,
-          note.kind,
-          note.position ?? null,
-          storableJson(note.body),
-          note.state ?? null,
-        ],
+        [call.run, note.kind, note.position ?? null, storableJson(note.body), note.state ?? null],
+      );
+    } catch (error) {
+      throw toActivityFailure(error);
+    } finally {
+      call.end();
+    }
+  };
+}
+
+/** Ends the run's calls that may be ended, on whatever worker they are. */
+export function createInterruptCalls({ database, worker }: ActivityDependencies) {
+  return async function interruptCalls(): Promise<void> {
+    const call = beginActivityCall(worker);
+    try {
+      await database.query(
+        { name: 'interrupt_calls', text: `select pg_notify('belayer_interrupt', $1)` },
+        [call.run],
       );
     } catch (error) {
       throw toActivityFailure(error);
@@ -76,13 +87,7 @@ export function createExtendBudget({ database, worker }: ActivityDependencies) {
     try {
       await database.query(
         { name: 'extend_budget', text: 'select belayer.extend_budget($1,$2,$3,$4,$5)' },
-        [
-          call.run,
-          number,
-          costMicroUsd,
-          tokens,
-          storableJson({ ...body, costMicroUsd, tokens }),
-        ],
+        [call.run, number, costMicroUsd, tokens, storableJson({ ...body, costMicroUsd, tokens })],
       );
     } catch (error) {
       throw toActivityFailure(error);

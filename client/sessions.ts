@@ -116,6 +116,10 @@ async function checkSend(
     throw reject(`\`by\` must have at most ${limits.decidedByCharsMax} characters.`);
   if (reopen !== undefined && typeof reopen !== 'boolean')
     throw reject('`reopen` must be true or false.');
+  if ('key' in start || 'input' in start)
+    throw reject(
+      '`key` and `input` are options of `start`; a session has `session` and `message`.',
+    );
   const row = checkStart(agent, { ...start, input: text });
   const definition = await newestDefinition(parts.database, agent);
   // An agent that nobody knows is told by the start, which names those that are.

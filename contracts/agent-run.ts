@@ -151,6 +151,8 @@ export interface CallModelInput {
   readonly timeoutMs: number;
   /** Set for near calls, whose inputs no history event holds: the result then carries `input`. */
   readonly near?: true;
+  /** Of the run: a stop flag of the customer aborts the call. */
+  readonly customer?: string;
 }
 
 export interface ProposedCall {
@@ -195,6 +197,8 @@ export type CallModelOutput = { readonly input?: Hash } & (
     }
   | { readonly kind: 'stopped'; readonly because: StopReason; readonly detail: string }
   | { readonly kind: 'halted'; readonly reason: string }
+  /** A message of its session ended it. */
+  | { readonly kind: 'interrupted' }
   | { readonly kind: 'conflict' }
 );
 
@@ -251,6 +255,8 @@ export type RunToolOutput = {
   /** The near attempt took too long; the queue is next. */
   | { readonly kind: 'slow' }
   | { readonly kind: 'halted'; readonly reason: string }
+  /** A message of its session ended it. */
+  | { readonly kind: 'interrupted' }
   | { readonly kind: 'conflict' }
 );
 

@@ -49,6 +49,8 @@ export function afterModelReply(
   switch (output.kind) {
     case 'halted':
       return afterHalt(landed, { reason: output.reason, by: 'flag', flagged: true });
+    case 'interrupted':
+      return afterAborted(state, position);
     case 'stopped':
       return afterLimit(landed, output.because, output.detail);
     case 'conflict':
@@ -205,6 +207,8 @@ export function afterToolResult(
         position,
         output.error,
       );
+    case 'interrupted':
+      return afterAborted(state, position);
     case 'slow':
       return withCall(landed, position, (call) => ({ ...call, phase: 'ready', moved: true }));
     case 'unknown':

@@ -13,6 +13,8 @@ export interface RunRow {
   readonly state:
     | 'starting'
     | 'running'
+    | 'paused'
+    /** For a human, or, in a session, for the next message. */
     | 'waiting'
     | 'no-worker'
     | 'halting'
@@ -38,6 +40,7 @@ export interface RunRow {
 const columns = `r.id, r.agent, r.customer, r.key, r.parent, r.definition,
   case when r.ended_at is not null then r.outcome->>'kind'
     when f.subject is not null then 'halting'
+    when p.state = 'paused' then 'paused'
     when q.open > 0 then 'waiting'
     when (select e.kind from belayer.event e where e.run_no = r.no and e.kind not in ('run.stuck', 'run.unstuck') order by e.number desc limit 1) = 'run.waiting' then 'no-worker'
     else p.state end as state,

@@ -19,6 +19,7 @@ export async function watchStopFlags(
     refresh();
   });
   const watchers = await database.listen('belayer_watch', (run) => inFlight.markWatched(run));
+  const interrupts = await database.listen('belayer_interrupt', (run) => inFlight.interrupt(run));
   let asking = false;
   let askAgain = false;
   const ask = async (): Promise<void> => {
@@ -46,5 +47,6 @@ export async function watchStopFlags(
     clearInterval(timer);
     await halts.stop();
     await watchers.stop();
+    await interrupts.stop();
   };
 }

@@ -182,6 +182,8 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         break;
       case 'interrupt':
         run.change(afterInterrupt);
+        // At once where they are, and, by the server, where that is not heard.
+        await persist(run, () => bookkeeping.interruptCalls());
         run.abortFlights();
         break;
       case 'note': {

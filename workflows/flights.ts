@@ -91,6 +91,7 @@ export async function flyModelCall(
       entries,
       timeoutMs: input.modelTimeoutMs,
       ...(near ? { near: true as const } : {}),
+      ...(input.customer === undefined ? {} : { customer: input.customer }),
     }),
   );
   switch (landed.kind) {

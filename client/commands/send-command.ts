@@ -1,5 +1,6 @@
 import { exitCode } from './exit-codes.ts';
 import { readText } from './read-text.ts';
+import { outputText } from './report-run.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
 import { withConnection } from './with-connection.ts';
@@ -38,7 +39,7 @@ export function sendCommand(
     terminal.note(`Turn ${turn.number} of ${safeText(turn.run.id)} ...`);
     const output: unknown = await turn.output();
     if (flags.json === true) outJson(terminal, { ...at, output }, 'document');
-    else terminal.out(`${typeof output === 'string' ? output : JSON.stringify(output, null, 2)}\n`);
+    else terminal.out(`${outputText(output, terminal)}\n`);
     return exitCode.done;
   });
 }
