@@ -130,7 +130,14 @@ end $$;
 -- loses it again after p_lease_ms. p_scope null: of every flag that has stood for p_older_ms.
 create function belayer.take_to_halt(p_scope text, p_subject text, p_older_ms int, p_lease_ms int, p_limit int)
 returns table (no bigint, run text, scope text, subject text, reason text, set_by text)
-language sql as $$
+language plpgsql as $$
+#variable_conflict use_column
+begin
+  -- The common case, no flag at all, must cost nothing, however many runs are open. And one sweep at a time looks.
+  if not exists (select from belayer.stop_flag f where f.set_at <= clock_timestamp() - p_older_ms * interval '1 ms'
+      and (p_scope is null or (f.scope = p_scope and f.subject = p_subject))) then return; end if;
+  if p_scope is null and not pg_try_advisory_xact_lock(6004511) then return; end if;
+  return query
   with covered as (
     select distinct on (r.no) r.no, r.id, f.scope, f.subject, f.reason, f.set_by
     from belayer.stop_flag f
@@ -147,8 +154,8 @@ language sql as $$
       where s.sent_at is null and s.taken_at < clock_timestamp() - p_lease_ms * interval '1 ms'
     returning s.run_no)
   select c.no, c.id, c.scope, c.subject, c.reason, c.set_by
-  from taken t join covered c on c.no = t.run_no order by c.no
-$$;
+  from taken t join covered c on c.no = t.run_no order by c.no;
+end $$;
 
 -- Ends a run whose workflow cannot: once. What stands claimed is given up, an effect as one
 -- whose outcome nobody knows, and the positions of those are in the outcome's detail. Children are closed before
