@@ -48,7 +48,7 @@ export function takeAnnouncements(
       name: 'take_announcements',
       text: `with due as (
           select run_no, number, channel from belayer.announcement
-          where state = 'due' and channel = $1 and next_at <= clock_timestamp()
+          where state = 'due' and channel = $1 and next_at <= now()
           order by next_at limit $2 for update skip locked),
         taken as (
           update belayer.announcement a set attempts = attempts + 1, next_at = clock_timestamp() + $3::int * interval '1 ms',
@@ -113,7 +113,7 @@ export async function removeOldAnnouncements(database: Database): Promise<number
       name: 'remove_old_announcements',
       text: `delete from belayer.announcement where (run_no, number, channel) in (
           select run_no, number, channel from belayer.announcement
-          where created_at < clock_timestamp() - $1::int * interval '1 day'
+          where created_at < now() - $1::int * interval '1 day'
           order by created_at limit $2 for update skip locked)
         returning 1`,
     },

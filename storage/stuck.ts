@@ -72,8 +72,16 @@ export async function noteStuck(
   againMs: number,
 ): Promise<'new' | 'known' | 'moved'> {
   const [row] = await database.query<{ noted: 'new' | 'known' | 'moved' }>(
-    { name: 'note_stuck', text: 'select belayer.note_stuck($1, $2, $3, $4, $5, $6) as noted' },
-    [suspect.no, suspect.events, found.finding, found.detail, suspect.since, againMs],
+    { name: 'note_stuck', text: 'select belayer.note_stuck($1, $2, $3, $4, $5, $6, $7) as noted' },
+    [
+      suspect.no,
+      suspect.events,
+      found.finding,
+      found.detail,
+      suspect.since,
+      againMs,
+      limits.stuckToldPerHourMax,
+    ],
   );
   invariant(row !== undefined, 'note_stuck answers with one row');
   return row.noted;

@@ -37,7 +37,11 @@ export function startAnnouncer(
   const sendDue = async (channel: Channel): Promise<void> => {
     while (!stopping) {
       const rows = await takeAnnouncements(database, channel.name, leaseMs);
-      await Promise.all(rows.map((row) => announce({ database, channel, log }, row)));
+      const ends = await Promise.allSettled(
+        rows.map((row) => announce({ database, channel, log }, row)),
+      );
+      // What could not be recorded comes back when its lease ends.
+      for (const end of ends) if (end.status === 'rejected') throw end.reason;
       if (rows.length < limits.announceBatchMax) return;
     }
   };
@@ -59,7 +63,9 @@ function repeat(turn: () => Promise<void>, everyMs: number, log: Log): () => Pro
   const timer = setInterval(() => {
     running ??= turn()
       .catch((error: unknown) =>
-        log.warn('announcements could not be read', { error: (error as Error).message }),
+        log.warn('announcements could not be read or recorded', {
+          error: (error as Error).message,
+        }),
       )
       .finally(() => {
         running = undefined;

@@ -57,11 +57,14 @@ export function judgeSilence(
     };
   if (status === 'PAUSED') return silent('Its workflow was paused in Temporal.');
   if (!sight.hasPollers) return noPollers;
+  // A task that is tried again is the run's state, whatever else is pending. At first it may only have lost its worker.
   if (workflowTask !== undefined && workflowTask.attempt > 1)
-    return {
-      finding: 'parked',
-      detail: `Its workflow task is at attempt ${workflowTask.attempt}. ${sight.taskFailure ?? 'No worker ends it in time.'} Nothing is lost: it goes on when a worker with fixed code comes.`,
-    };
+    return workflowTask.attempt < limits.stuckTaskAttemptsMin
+      ? undefined
+      : {
+          finding: 'parked',
+          detail: `Its workflow task is at attempt ${workflowTask.attempt}. ${sight.taskFailure ?? 'No worker ends it in time.'} Nothing is lost: it goes on when a worker with fixed code comes.`,
+        };
   if (suspect.waitsFor !== null) return { finding: 'no-worker', detail: suspect.waitsFor };
   const late = sight.calls.map((call) => complaintAbout(call, options));
   if (late.includes(undefined) || (late.length === 0 && children > 0)) return undefined;

@@ -43,19 +43,20 @@ begin
   end if;
   insert into belayer.event (run_no, number, kind, position, body)
   values (p_run_no, a.number, p_kind, p_position, p_body);
+  -- By closed_at and not by state, or the planner may read all of announcement_due for the rows of one run.
   case p_kind
     when 'request.opened', 'request.escalated', 'run.stuck' then
       insert into belayer.announcement (run_no, number, channel, kind, position)
       select p_run_no, a.number, c, p_kind, p_position from unnest(array['webhook', 'mail']) c;
     when 'request.closed' then
       update belayer.announcement set state = 'withdrawn', closed_at = clock_timestamp()
-      where run_no = p_run_no and position = p_position and state = 'due';
+      where run_no = p_run_no and position = p_position and closed_at is null;
     when 'run.unstuck' then
       update belayer.announcement set state = 'withdrawn', closed_at = clock_timestamp()
-      where run_no = p_run_no and kind = 'run.stuck' and state = 'due';
+      where run_no = p_run_no and kind = 'run.stuck' and closed_at is null;
     when 'run.ended' then
       update belayer.announcement set state = 'withdrawn', closed_at = clock_timestamp()
-      where run_no = p_run_no and state = 'due';
+      where run_no = p_run_no and closed_at is null;
     else null;
   end case;
   if a.watched then perform pg_notify('belayer_run_' || p_run_no, ''); end if;
@@ -109,7 +110,9 @@ language sql stable as $$
     left join belayer.stuck s on s.run_no = b.no
     where p.state not in ('paused', 'waiting') and (p_known or s.run_no is null)
       and case when s.events = p.events then s.since else e.at end < clock_timestamp() - p_silent_ms * interval '1 ms'
-      and not exists (select from belayer.request q where q.run_no = b.no and q.state = 'open')
+      -- One that is open long after its deadline is waited for by nobody.
+      and not exists (select from belayer.request q where q.run_no = b.no and q.state = 'open'
+        and q.deadline > clock_timestamp() - p_silent_ms * interval '1 ms')
     order by b.no limit p_asks)
   select
     case when (select count(*) from silent) = p_asks then (select max(no) from silent)
@@ -149,7 +152,8 @@ language sql as $$
 $$;
 
 -- Records a finding: new | known | moved. Another finding about the same run is said p_again_ms after the last.
-create function belayer.note_stuck(p_run_no bigint, p_events int, p_finding text, p_detail text, p_since timestamptz, p_again_ms bigint)
+-- More than p_told_max an hour are not announced: one faulty deployment would fill a mailbox with what one mail says.
+create function belayer.note_stuck(p_run_no bigint, p_events int, p_finding text, p_detail text, p_since timestamptz, p_again_ms bigint, p_told_max int)
 returns text
 language plpgsql as $$
 declare v_events int; s belayer.stuck;
@@ -169,6 +173,11 @@ begin
     seen_at = clock_timestamp(), said_at = clock_timestamp();
   perform belayer.add_event(p_run_no, 'run.stuck', null,
     jsonb_build_object('finding', p_finding, 'detail', p_detail, 'since', to_char(p_since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')));
+  update belayer.announcement set state = 'withdrawn', closed_at = clock_timestamp(),
+    error = 'more than ' || p_told_max || ' runs became stuck within an hour: see belayer stuck'
+  where run_no = p_run_no and kind = 'run.stuck' and closed_at is null and p_told_max < (
+    select count(*) from (select from belayer.announcement t where t.created_at > now() - interval '1 hour'
+      and t.kind = 'run.stuck' and t.channel = 'webhook' and t.state <> 'withdrawn' limit p_told_max + 1) told);
   return 'new';
 end $$;
 

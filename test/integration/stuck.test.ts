@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { runProgram } from '../../client/commands/program.ts';
 import { type Belayer, belayerOn } from '../../client/connect.ts';
 import type { Parts } from '../../client/parts.ts';
+import { limits } from '../../contracts/limits.ts';
 import { workflowType } from '../../contracts/messages.ts';
 import { defineAgent, defineTool } from '../../definitions/index.ts';
 import { reply } from '../../testing/provider/index.ts';
@@ -147,14 +148,24 @@ test('a run whose workflow was terminated is found as dead, with what closes its
   const terminated = await aSilentRun('nobody');
   await world.temporal.workflow.getHandle(terminated).terminate();
   const forgotten = await aSilentRun();
+  // Nobody was there to close its request at its deadline.
+  const asking = await aSilentRun();
+  await world.database.query(
+    {
+      text: `insert into belayer.request (run_no, position, kind, tool, arguments, arguments_hash, deadline)
+        select no, '1.1/approval', 'approval', 'refund', '{}', 'a', clock_timestamp() - interval '1 minute' from belayer.run where id = $1`,
+    },
+    [asking],
+  );
   sweep();
+  await eventually(async () => (await foundOf(asking)) === 'dead');
   await eventually(async () => (await foundOf(terminated)) === 'dead');
   await eventually(async () => (await foundOf(forgotten)) === 'dead');
   const rows = await belayer.stuck();
   expect(rows.find(({ run }) => run === terminated)?.detail).toBe(
     `Its workflow has ended (TERMINATED), and its books are open. To close them: belayer halt ${terminated} --force --reason TEXT`,
   );
-  for (const run of [terminated, forgotten])
+  for (const run of [terminated, forgotten, asking])
     await world.database.query({ text: `select belayer.close_run($1, '{"kind":"stopped","because":"halted"}', null, 0)` }, [run]); // prettier-ignore
   for (const run of [terminated, forgotten]) {
     expect(await foundOf(run)).toBeUndefined();
@@ -175,6 +186,27 @@ test('a run on record that nobody has started stays one that a worker starts', a
   )) as [{ state: string }];
   expect(state).toBe('starting');
   await world.database.query({ text: `select belayer.close_run($1, '{"kind":"done"}', null, 0)` }, [run]); // prettier-ignore
+});
+
+test('of many runs that become stuck at once, all are found and a bounded number is announced', async () => {
+  await world.database.query({ text: 'delete from belayer.announcement' });
+  const runs = await Promise.all(Array.from({ length: limits.stuckToldPerHourMax + 10 }, () => aSilentRun())); // prettier-ignore
+  sweep();
+  await eventually(async () => {
+    const found = new Set((await belayer.stuck()).map(({ run }) => run));
+    return runs.every((run) => found.has(run));
+  });
+  const announced = (await belayer.announcements()).filter(({ channel }) => channel === 'mail');
+  expect(announced.filter(({ state }) => state === 'due')).toHaveLength(limits.stuckToldPerHourMax);
+  expect(announced.find(({ state }) => state === 'withdrawn')?.error).toBe(
+    'more than 50 runs became stuck within an hour: see belayer stuck',
+  );
+  await world.database.query(
+    {
+      text: `select belayer.close_run(id, '{"kind":"done"}', null, 0) from belayer.run where id = any($1)`,
+    },
+    [runs],
+  );
 });
 
 test('a run that waits for an approval is not found, however long it waits', async () => {

@@ -77,6 +77,7 @@ test('a workflow task that was just scheduled is not waited for yet', () => {
   expect(judge(aSight({ workflowTask }))).toBeUndefined();
   expect(judge(aSight({ workflowTask: { attempt: 1, scheduledMs: 0 } }))?.finding).toBe('silent');
   expect(judge(aSight({ workflowTask: { attempt: 3, scheduledMs: 0 } }))?.finding).toBe('parked');
+  expect(judge(aSight({ workflowTask: { attempt: 2, scheduledMs: 0 } }))).toBeUndefined();
 });
 
 test('a run whose workflow was never started is not dead', () => {
