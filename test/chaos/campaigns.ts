@@ -9,7 +9,7 @@ import { type Evidence, gatherEvidence } from './evidence.ts';
 import { conductOf, everyToolAt, type Rates, ratesOf } from './faults.ts';
 import { judgeEffects } from './judge-effects.ts';
 import { judgeHalts } from './judge-halts.ts';
-import { judgeRuns } from './judge-runs.ts';
+import { judgeNoFailure, judgeRuns } from './judge-runs.ts';
 import { leftProcesses } from './left-processes.ts';
 import type { Conduct } from './payment-service.ts';
 import { chaosSchedule, fiveToolSchedule, haltSchedule, type Scenario } from './scenario.ts';
@@ -31,6 +31,8 @@ export interface Campaign {
   readonly shortHistories: boolean;
   readonly load: Omit<Load, 'seed'>;
   readonly calamity: (index: number) => Calamity | undefined;
+  /** Every run must be done, and every tool call of it told as done. */
+  readonly noFailure?: true;
 }
 
 const never = (): undefined => undefined;
@@ -136,6 +138,7 @@ export function fiveToolsCampaign(options: {
       conduct: conductOf(seed, rates, 0),
     },
     calamity: never,
+    noFailure: true,
   };
 }
 
@@ -149,7 +152,11 @@ export async function hold(
   let conductor: Conductor | undefined;
   let evidence: Evidence;
   try {
-    conductor = startConductor(stage.world, stage.pool, { calamity: campaign.calamity, workers });
+    conductor = startConductor(stage.world, stage.pool, {
+      calamity: campaign.calamity,
+      workers,
+      nextSender: () => stage.service.nextSender(),
+    });
     const carried: Carried = await carryOut(stage, { ...campaign.load, seed }, async () =>
       conductor?.stop(),
     );
@@ -167,6 +174,7 @@ export async function hold(
       ...judgeRuns(evidence),
       ...effects.checks,
       ...halts.checks,
+      ...(campaign.noFailure === true ? [judgeNoFailure(evidence)] : []),
       check('no worker ends by itself', stage.pool.pids, (pid) =>
         stage.pool.endedThemselves.find((said) => said.startsWith(`worker ${pid} `)),
       ),

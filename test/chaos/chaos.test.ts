@@ -5,7 +5,7 @@ import type { Calamity } from './conductor.ts';
 
 const calamities: readonly Calamity[] = [
   { kind: 'freeze worker', afterMs: 3_000, slot: 0, lastsMs: 9_000 },
-  { kind: 'kill worker', afterMs: 1_000, slot: 1, lastsMs: 0 },
+  { kind: 'kill sender', afterMs: 1_000, slot: 1, lastsMs: 0 },
   { kind: 'kill PostgreSQL', afterMs: 1_500, slot: 0, lastsMs: 500 },
 ];
 
@@ -16,7 +16,7 @@ test('runs whose tools, provider, workers and database fail all end, with every 
   expectSound(result);
   expect(result.figures.calamities).toEqual({
     'freeze worker': 1,
-    'kill worker': 1,
+    'kill sender': 1,
     'kill PostgreSQL': 1,
   });
 });

@@ -1,43 +1,47 @@
 /** What happens to the processes, by seed: workers are killed and frozen, servers are killed and started again. */
+import { readFileSync } from 'node:fs';
 import type { World } from '../support/world.ts';
 import { between, seededBy } from './seeded-by.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
+const kinds = [
+  'kill worker',
+  'kill all workers',
+  'freeze worker',
+  /** The worker whose effect has just arrived at the service. */
+  'kill sender',
+  'freeze sender',
+  'kill PostgreSQL',
+  'freeze PostgreSQL',
+  'kill Temporal',
+  'freeze Temporal',
+] as const;
+
 export interface Calamity {
-  readonly kind:
-    | 'kill worker'
-    | 'kill all workers'
-    | 'freeze worker'
-    | 'kill Temporal'
-    | 'kill PostgreSQL';
+  readonly kind: (typeof kinds)[number];
   /** Since the calamity before. */
   readonly afterMs: number;
   readonly slot: number;
-  /** How long a worker is frozen or a server is away. */
+  /** How long a process is frozen or a server is away. */
   readonly lastsMs: number;
 }
 
 /** The `index`-th calamity of a seed. */
 export function calamityAt(seed: number, index: number, workers: number): Calamity {
   const random = seededBy(seed, 'calamity', index);
-  const kind = random.pick([
-    'kill worker',
-    'kill worker',
-    'kill worker',
-    'freeze worker',
-    'freeze worker',
-    'freeze worker',
-    'kill PostgreSQL',
-    'kill Temporal',
-    'kill all workers',
-  ] as const);
+  const aWorker = random.chance(0.65);
+  const kind = random.pick(kinds.filter((name) => /worker|sender/.test(name) === aWorker));
   return {
     kind,
     afterMs: between(random, 2_500, 7_000),
     slot: between(random, 0, workers - 1),
     // A heartbeat is missed after 8 s: only then is a frozen worker's work given to another.
     lastsMs:
-      kind === 'freeze worker' ? between(random, 9_000, 16_000) : between(random, 200, 4_000),
+      kind === 'freeze worker' || kind === 'freeze sender'
+        ? between(random, 9_000, 16_000)
+        : kind.startsWith('freeze')
+          ? between(random, 1_000, 8_000)
+          : between(random, 200, 4_000),
   };
 }
 
@@ -52,13 +56,19 @@ export interface Conductor {
 export function startConductor(
   world: World,
   pool: WorkerPool,
-  options: { readonly calamity: (index: number) => Calamity | undefined; readonly workers: number },
+  options: {
+    readonly calamity: (index: number) => Calamity | undefined;
+    readonly workers: number;
+    /** Process id of the worker whose effect arrives next at the service. */
+    readonly nextSender: () => Promise<number>;
+  },
 ): Conductor {
   const struck: (Calamity & { readonly atMs: number })[] = [];
   const serverPids: number[] = [];
   const underWay = new Set<Promise<void>>();
   let stopped = false;
   let wake: () => void = () => undefined;
+  const stopping = new Promise<void>((resolve) => (wake = resolve));
 
   const notePids = (): void => {
     for (const pid of [world.servers.temporalPid, world.servers.postgresPid])
@@ -75,6 +85,17 @@ export function startConductor(
         return;
       case 'freeze worker':
         return pool.freeze(slot, lastsMs);
+      case 'kill sender':
+      case 'freeze sender': {
+        const sender = await Promise.race([options.nextSender(), stopping]);
+        const own = sender === undefined ? undefined : pool.slotOf(sender);
+        if (own === undefined) return;
+        return kind === 'kill sender' ? pool.replace(own) : pool.freeze(own, lastsMs);
+      }
+      case 'freeze Temporal':
+        return freezeServer(world.servers.temporalPid, lastsMs);
+      case 'freeze PostgreSQL':
+        return freezeServer(world.servers.postgresPid, lastsMs);
       case 'kill Temporal':
         await world.servers.killTemporal();
         await pause(lastsMs);
@@ -93,10 +114,10 @@ export function startConductor(
     for (let index = 0; !stopped; index += 1) {
       const next = options.calamity(index);
       if (next === undefined) return;
-      await Promise.race([pause(next.afterMs), new Promise<void>((resolve) => (wake = resolve))]);
+      await Promise.race([pause(next.afterMs), stopping]);
       if (stopped) return;
       struck.push({ ...next, atMs: Date.now() });
-      const isServer = next.kind === 'kill Temporal' || next.kind === 'kill PostgreSQL';
+      const isServer = /Temporal|PostgreSQL/.test(next.kind);
       // Servers come back before another goes; workers are struck meanwhile all the same.
       if (isServer) await serverAway;
       const done = strike(next);
@@ -116,6 +137,35 @@ export function startConductor(
       await Promise.all(underWay);
     },
   };
+}
+
+/** A server that hangs: it takes connections and answers nothing. */
+async function freezeServer(pid: number | undefined, ms: number): Promise<void> {
+  if (pid === undefined) return;
+  // PostgreSQL serves each connection by a child; frozen itself, it makes no new ones.
+  process.kill(pid, 'SIGSTOP');
+  const children = childrenOf(pid);
+  const each = (signal: NodeJS.Signals): void => {
+    for (const one of [...children, pid])
+      try {
+        process.kill(one, signal);
+      } catch {
+        // A connection that was just closed took its process with it.
+      }
+  };
+  each('SIGSTOP');
+  await pause(ms);
+  each('SIGCONT');
+}
+
+/** As Linux tells them; elsewhere a frozen PostgreSQL only refuses new connections. */
+function childrenOf(pid: number): readonly number[] {
+  try {
+    const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim();
+    return text === '' ? [] : text.split(' ').map(Number);
+  } catch {
+    return [];
+  }
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

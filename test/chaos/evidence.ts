@@ -52,7 +52,10 @@ export interface Evidence {
   readonly haltedAt: ReadonlyMap<string, number>;
   /** Workflows that Temporal has open, by run. */
   readonly openWorkflows: ReadonlySet<string>;
-  readonly continuedAsNew: number;
+  /** Longest time between two events of each run, waits for humans left out, shortest first. */
+  readonly silencesMs: readonly number[];
+  /** When runs continued as new: run and milliseconds. */
+  readonly continuedAsNew: readonly { readonly run: string; readonly atMs: number }[];
 }
 
 export async function gatherEvidence(
@@ -65,13 +68,15 @@ export async function gatherEvidence(
   const openWorkflows = new Set<string>();
   for await (const workflow of temporal.workflow.list({ query: `ExecutionStatus = 'Running'` }))
     openWorkflows.add(workflow.workflowId);
-  const { count } = await temporal.workflow.count(`ExecutionStatus = 'ContinuedAsNew'`);
+  const continuedAsNew: { run: string; atMs: number }[] = [];
+  for await (const one of temporal.workflow.list({ query: `ExecutionStatus = 'ContinuedAsNew'` }))
+    continuedAsNew.push({ run: one.workflowId, atMs: one.closeTime?.getTime() ?? 0 });
   return {
     schedule,
     carried,
     stage,
     openWorkflows,
-    continuedAsNew: count,
+    continuedAsNew,
     runs: await read(`select r.id, r.ended_at is not null as ended, r.outcome, c.output,
         b.spent_micro_usd as spent, b.reserved_micro_usd as reserved, b.reserved_tokens as "reservedTokens",
         b.ceiling_micro_usd as ceiling,
@@ -86,6 +91,11 @@ export async function gatherEvidence(
       from belayer.attempt a join belayer.run r on r.no = a.run_no`),
     requests: await read(`select r.id as run, q.position, q.kind, q.state
       from belayer.request q join belayer.run r on r.no = q.run_no`),
+    silencesMs: (
+      await read<{ ms: number }>(`select max(ms)::float8 as ms from (
+        select run_no, kind, extract(epoch from lead(at) over (partition by run_no order by number) - at) * 1000 as ms
+        from belayer.event) gap where ms is not null and kind <> 'request.opened' group by run_no order by 1`)
+    ).map(({ ms }) => ms),
     flags: await read(`select f.subject from belayer.stop_flag f
       join belayer.run r on f.scope = 'run' and r.id = f.subject and r.ended_at is not null`),
     claims: await claimsSeen(database),

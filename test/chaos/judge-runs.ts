@@ -86,6 +86,19 @@ export function judgeRuns(evidence: Evidence): readonly Check[] {
   ];
 }
 
+/** Where nothing but tools fails, retries and keys are to make every run succeed. */
+export const judgeNoFailure = ({ runs, carried, schedule }: Evidence): Check =>
+  check('every run is done, with each of its tool calls told as done', runs, ({ id, outcome }) => {
+    const order = carried.orders.get(id) ?? '';
+    const told = carried.driver.told.get(order) ?? [];
+    const calls = schedule(order).steps.flat().length;
+    return outcome?.kind === 'done' &&
+      told.length === calls &&
+      told.every(({ status }) => status === 'ok')
+      ? undefined
+      : `${id} (order ${order}) came to ${outcome?.kind}, ${told.map(({ position, status }) => `${position} ${status}`).join(', ')}`;
+  });
+
 const writes = ({ stage }: Evidence): ReadonlyMap<string, number> =>
   countBy(
     [...stage.service.books.values()]

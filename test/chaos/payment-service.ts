@@ -34,13 +34,17 @@ export interface Book {
   moved: number;
 }
 
+type Listener = (asked: Asked, moment: 'arrived' | 'failed' | 'answered') => void;
+
 export interface PaymentService {
   readonly url: string;
   /** By `RUN/POSITION`. */
   readonly books: ReadonlyMap<string, Book>;
   conduct(next: (asked: Asked, time: number) => Conduct): void;
   /** Told of each request when it arrives, and when it has been answered. */
-  listen(listener: (asked: Asked, moment: 'arrived' | 'failed' | 'answered') => void): void;
+  listen(listener: Listener): void;
+  /** Process id of the worker whose effect arrives next. */
+  nextSender(): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -50,7 +54,8 @@ export async function startPaymentService(): Promise<PaymentService> {
   const books = new Map<string, Book>();
   const keys = new Set<string>();
   let conduct: (asked: Asked, time: number) => Conduct = () => plain;
-  let listener: (asked: Asked, moment: 'arrived' | 'failed' | 'answered') => void = () => undefined;
+  let listener: Listener = () => undefined;
+  let awaitsSender: (pid: number) => void = () => undefined;
 
   function move(asked: Asked, book: Book): void {
     const kind = toolKinds[asked.tool];
@@ -77,6 +82,7 @@ export async function startPaymentService(): Promise<PaymentService> {
     };
     book.arrivals.push(arrival);
     listener(asked, 'arrived');
+    if (isWrite(asked.tool)) awaitsSender(asked.worker);
     if (how.thinkMs > 0) await pause(how.thinkMs);
     if (arrival.acted === 'pending') {
       move(asked, book);
@@ -111,6 +117,7 @@ export async function startPaymentService(): Promise<PaymentService> {
     listen(next) {
       listener = next;
     },
+    nextSender: () => new Promise((resolve) => (awaitsSender = resolve)),
     async stop() {
       const closed = once(server, 'close');
       server.close();

@@ -19,6 +19,8 @@ export interface WorkerPool {
   readonly freezes: readonly Freeze[];
   /** Workers that ended though nobody killed them, with how. */
   readonly endedThemselves: readonly string[];
+  /** Undefined for a worker that is gone. */
+  slotOf(pid: number): number | undefined;
   /** SIGKILL, whether frozen or not, and a new one in its place. */
   replace(slot: number): Promise<void>;
   /** SIGSTOP for a while, then SIGCONT. A worker that is killed meanwhile stays dead. */
@@ -101,6 +103,10 @@ export async function startWorkerPool(
     pids,
     freezes,
     endedThemselves,
+    slotOf(pid) {
+      const slot = slots.findIndex((child) => child.pid === pid && !isGone(child));
+      return slot === -1 ? undefined : slot;
+    },
     async replace(slot) {
       const child = slots[slot];
       if (child !== undefined) await kill(child);
