@@ -1,6 +1,7 @@
 /** The outbox: what is to be told to people who do not watch, channel by channel. */
 import { limits } from '../contracts/limits.ts';
 import type { Database } from './database.ts';
+import type { RequestRow } from './requests.ts';
 
 export type AnnouncementChannel = 'webhook' | 'mail';
 export type AnnouncementKind = 'request.opened' | 'request.escalated' | 'run.stuck';
@@ -26,15 +27,13 @@ export interface Announcement extends AnnouncementKey {
   readonly body: Readonly<Record<string, unknown>>;
   /** The request is still open, the run still stuck. */
   readonly isRelevant: boolean;
-  readonly request: {
-    readonly kind: string;
-    readonly tool: string;
-    /** Canonical JSON, as it would be sent; null where the request is about no call. */
-    readonly arguments: string | null;
-    readonly argumentsHash: string | null;
-    readonly detail: string | null;
-    readonly deadline: string;
-  } | null;
+  /** Of a request, as it is now. */
+  readonly request:
+    | (Pick<
+        RequestRow,
+        'kind' | 'about' | 'tool' | 'arguments' | 'argumentsHash' | 'detail' | 'deciders'
+      > & { readonly deadline: string })
+    | null;
 }
 
 /** Takes due rows of one channel; they come back when they are not settled within `leaseMs`. */
@@ -60,7 +59,7 @@ export function takeAnnouncements(
           r.ended_at is null and case when t.kind = 'run.stuck'
             then exists (select from belayer.stuck s where s.run_no = t.run_no)
             else q.closed_at is null end as "isRelevant",
-          case when q.run_no is not null then jsonb_build_object('kind', q.kind, 'tool', q.tool, 'arguments', q.arguments,
+          case when q.run_no is not null then jsonb_build_object('kind', q.kind, 'about', q.about, 'deciders', q.deciders, 'tool', q.tool, 'arguments', q.arguments,
             'argumentsHash', q.arguments_hash, 'detail', q.detail,
             'deadline', to_char(q.deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as request
         from taken t join belayer.run r on r.no = t.run_no

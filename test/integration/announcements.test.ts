@@ -94,7 +94,7 @@ test('an opened request is told with a signature that its secret verifies and no
       argumentsHash: 'a1',
       arguments: '{"amountUsd":80}',
       argumentsCut: false,
-      commands: { approve: `belayer approve ${run} 1.1/approval --reason TEXT` },
+      commands: { approve: `belayer approve ${run} 1.1/approval` },
     },
   });
   expect(() => new Webhook(otherSecret).verify(body, headersOf(0))).toThrow(
@@ -247,7 +247,7 @@ test('a mail shows the call whole, and nothing that a tool or a model wrote beco
   expect(parsed.text).toContain('"amountUsd": 80');
   expect(parsed.text).toContain(`a\\r\\nBcc: eve@example.com`);
   expect(parsed.text).toContain('\\u{202e}txt.exe');
-  expect(parsed.text).toContain(`belayer approve ${run} 1.1/approval --reason TEXT`);
+  expect(parsed.text).toContain(`belayer approve ${run} 1.1/approval`);
   expect(await rowOf(run, 'mail')).toMatchObject({ attempts: 2 });
 });
 

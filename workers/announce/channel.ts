@@ -36,15 +36,18 @@ export function shownArguments(json: string): { readonly text: string; readonly 
 
 /** What to type, by what may be decided. */
 export function commandsFor({
-  kind,
   run,
   position,
   request,
-}: Pick<Announcement, 'kind' | 'run' | 'position' | 'request'>): Readonly<Record<string, string>> {
-  if (kind === 'run.stuck') return { look: `belayer show ${run}`, stuck: 'belayer stuck --now' };
+}: Pick<Announcement, 'run' | 'position' | 'request'>): Readonly<Record<string, string>> {
+  if (request === null) return { look: `belayer show ${run}`, stuck: 'belayer stuck --now' };
+  const { kind, about } = request;
   const where = `${run} ${position ?? ''}`;
-  const answer = `belayer answer ${where} TEXT`;
-  const approve = `belayer approve ${where} --reason TEXT`;
-  const deny = `belayer deny ${where} --reason TEXT`;
-  return request?.kind === 'question' ? { answer, deny } : { approve, deny };
+  const isAnswered = kind === 'question' || kind === 'unknown' || about === 'tool';
+  return {
+    ...(kind === 'question' || about === 'budget' ? {} : { approve: `belayer approve ${where}` }),
+    ...(isAnswered ? { answer: `belayer answer ${where} TEXT` } : {}),
+    ...(about === 'budget' ? { extend: `belayer extend ${run} --cost-usd N` } : {}),
+    deny: `belayer deny ${where}`,
+  };
 }

@@ -6,6 +6,7 @@
  */
 import nodemailer from 'nodemailer';
 import { duration, moment } from '../../client/commands/amounts.ts';
+import { question } from '../../client/commands/request-text.ts';
 import { indented, safeJson, safeLine, safeText } from '../../client/commands/safe-text.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Announcement } from '../../storage/announcements.ts';
@@ -85,58 +86,50 @@ function failed(
   return { kind: isRefused ? 'refused' : 'later', error: `mail: ${error.message}` };
 }
 
-export function subjectOf(announcement: Announcement): string {
-  const { run, agent, body } = announcement;
-  const where = `${safeLine(agent, 64)} (${safeLine(run, 100)})`;
-  if (announcement.kind === 'run.stuck')
-    return `[belayer] ${where} is stuck: ${safeLine(said(body['finding']), 40)}`;
-  const again = announcement.kind === 'request.escalated' ? 'escalated: ' : '';
-  return `[belayer] ${again}${safeLine(question(announcement), 160)} ${where}`;
-}
-
 /** What an event says in a field, which is a text or missing. */
 const said = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-function question({ request, body }: Announcement): string {
-  const tool = request?.tool ?? said(body['tool']);
-  switch (request?.kind ?? body['request']) {
-    case 'question':
-      return 'a question';
-    case 'escalation':
-      return tool === '' ? `how to go on (${said(body['about'])})` : `${tool} failed`;
-    case 'unknown':
-      return `did ${tool} happen?`;
-    default:
-      return `may ${tool} run?`;
-  }
+function subjectOf({ kind, run, agent, body, request }: Announcement): string {
+  const where = `(${safeLine(run, 100)})`;
+  if (request === null)
+    return `[belayer] ${safeLine(agent, 64)} is stuck: ${safeLine(said(body['finding']), 40)} ${where}`;
+  const again = kind === 'request.escalated' ? 'escalated: ' : '';
+  return `[belayer] ${again}${safeLine(question({ ...request, agent }), 160)} ${where}`;
 }
 
 /** Whole, as the one who decides needs it: what is hidden here would be approved unseen. */
-export function mailText(announcement: Announcement, now: Date): string {
+function mailText(announcement: Announcement, now: Date): string {
   const { run, agent, customer, position, body, request } = announcement;
-  const deadline = request?.deadline ?? body['deadline'];
-  const deciders = Array.isArray(body['deciders']) ? (body['deciders'] as unknown[]) : [];
-  const isStuck = announcement.kind === 'run.stuck';
   return [
     `${safeLine(run, 300)}  ${safeLine(position ?? '', 60)}`.trimEnd(),
-    isStuck
-      ? `  stuck: ${safeLine(said(body['finding']))}, no progress since ${safeLine(said(body['since']), 30)}`
-      : `  ${safeLine(question(announcement), 300)}`,
-    `  agent: ${safeLine(agent, 64)}`,
     ...(customer === '' ? [] : [`  customer: ${safeLine(customer, 128)}`]),
-    ...(isStuck ? [indented(safeText(said(body['detail'])), '  ')] : []),
-    ...(request?.detail == null ? [] : [indented(safeText(request.detail), '  ')]),
-    ...(request?.arguments == null
-      ? []
-      : ['  arguments:', indented(argumentsText(request.arguments))]),
-    ...(deciders.length === 0
-      ? []
-      : [`  to be decided by: ${safeLine(deciders.map(String).join(', '), 2_000)}`]),
-    ...(typeof deadline === 'string' ? [`  until ${untilText(deadline, now)}`] : []),
+    ...(request === null
+      ? [
+          `  ${safeLine(agent, 64)} is stuck (${safeLine(said(body['finding']))}), no progress since ${safeLine(said(body['since']), 30)}`,
+          indented(safeText(said(body['detail'])), '  '),
+        ]
+      : requestLines(request, agent, now)),
     '',
     ...Object.values(commandsFor(announcement)).map((command) => `  ${safeLine(command, 500)}`),
     '',
   ].join('\n');
+}
+
+function requestLines(
+  request: NonNullable<Announcement['request']>,
+  agent: string,
+  now: Date,
+): readonly string[] {
+  const { detail, tool, deciders, deadline } = request;
+  return [
+    `  ${question({ ...request, agent })}`,
+    ...(detail === null || detail === '' ? [] : [indented(safeText(detail), '  ')]),
+    ...(tool === '' ? [] : ['  arguments:', indented(argumentsText(request.arguments))]),
+    ...(deciders === null
+      ? []
+      : [`  may decide: ${deciders.map((name) => safeLine(name)).join(', ')}`]),
+    `  until ${untilText(deadline, now)}`,
+  ];
 }
 
 function argumentsText(json: string): string {

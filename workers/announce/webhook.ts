@@ -57,27 +57,27 @@ export function webhookChannel({ url, secret }: WebhookSettings): Channel {
 export function webhookBody(announcement: Announcement): Readonly<Record<string, unknown>> {
   const { kind, run, agent, customer, position, at, body, request } = announcement;
   const whose = { run, agent, customer: customer === '' ? null : customer };
-  const shown = typeof request?.arguments === 'string' ? shownArguments(request.arguments) : null;
+  const shown = request === null || request.tool === '' ? null : shownArguments(request.arguments);
   return {
     type: kind,
     id: announcementId(announcement),
     timestamp: at.toISOString(),
     data:
-      kind === 'run.stuck'
+      request === null
         ? { ...whose, ...body, commands: commandsFor(announcement) }
         : {
             ...whose,
             position,
-            request: request?.kind ?? body['request'],
-            tool: request?.tool ?? body['tool'],
-            argumentsHash: request?.argumentsHash ?? body['argumentsHash'] ?? null,
-            // A text, since it is hashed as a text: canonical JSON.
+            request: request.kind,
+            ...(request.about === null ? {} : { about: request.about }),
+            tool: request.tool,
+            argumentsHash: request.argumentsHash,
+            // A text, since it is hashed as a text: canonical JSON. Null where it is about no call.
             arguments: shown?.text ?? null,
             argumentsCut: shown?.isCut ?? false,
-            detail: request?.detail ?? null,
-            deadline: request?.deadline ?? body['deadline'],
-            ...('deciders' in body ? { deciders: body['deciders'] } : {}),
-            ...('about' in body ? { about: body['about'] } : {}),
+            detail: request.detail,
+            deadline: request.deadline,
+            ...(request.deciders === null ? {} : { deciders: request.deciders }),
             commands: commandsFor(announcement),
           },
   };
