@@ -5,6 +5,7 @@ import type { Ledger } from '../storage/ledger.ts';
 import type { InFlight } from './in-flight.ts';
 import type { ModelClient } from './models/model-client.ts';
 import type { Price } from './models/prices.ts';
+import type { ToolBreakers } from './tool-breakers.ts';
 import type { TranscriptCache } from './transcript-cache.ts';
 
 export interface Log {
@@ -26,6 +27,7 @@ export interface ActivityDependencies {
   readonly definitionOf: (hash: string) => Promise<StoredDefinition>;
   readonly transcripts: TranscriptCache;
   readonly inFlight: InFlight;
+  readonly breakers: ToolBreakers;
   /** Names this process in claims and journals: `pid@host-random`. */
   readonly worker: string;
   readonly log: Log;

@@ -14,18 +14,15 @@ import { type RunToolOutput, toolErrorCode } from '../contracts/agent-run.ts';
 import { failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { untilStored } from '../storage/database.ts';
+import { hasUnsettledAttempt } from '../storage/earlier-attempts.ts';
 import { type ClaimedCall, runUnknown } from '../storage/ledger.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import {
-  checkOutput,
-  contextOf,
-  executeTool,
-  type ToolOutcome,
-  whenAborted,
-} from './execute-tool.ts';
-import { eventOf, retryLater } from './tool-attempt.ts';
-import { failedResult, okResult } from './tool-result.ts';
+import { contextOf, executeTool, whenAborted } from './execute-tool.ts';
+import { judgeEffect } from './judge-effect.ts';
+import { eventOf, nextDelayMs, retryLater, wayOut } from './tool-attempt.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
+import { checkOutput, type ToolOutcome } from './tool-outcome.ts';
+import { exhausted, failedResult, okResult } from './tool-result.ts';
 
 export async function runEffect(
   deps: ActivityDependencies,
@@ -39,13 +36,19 @@ export async function runEffect(
 
 interface Claim extends ClaimedCall {
   readonly askedMs: number;
+  /** A verification has just said what became of the attempts before. */
+  readonly verified: boolean;
 }
+
+const timeoutOf = ({ bounds, input }: ToolCallAtHand): number =>
+  Math.max(1, bounds?.timeoutMs ?? input.timeoutMs);
 
 async function claim(
   deps: ActivityDependencies,
-  { call, input, tool }: ToolCallAtHand,
+  atHand: ToolCallAtHand,
   verified: boolean,
 ): Promise<Claim> {
+  const { call, input, tool } = atHand;
   const { repeat, keyValidMs } = tool.data;
   invariant(repeat !== undefined, 'a write says how it may be repeated');
   const askedMs = Date.now();
@@ -57,11 +60,11 @@ async function claim(
     requestHash: input.argumentsHash,
     repeat,
     keyValidMs: keyValidMs ?? 0,
-    sendMs: input.timeoutMs,
+    sendMs: timeoutOf(atHand),
     ...(input.again === undefined ? {} : { again: input.again }),
     verified,
   });
-  return { ...claimed, askedMs };
+  return { ...claimed, askedMs, verified };
 }
 
 async function carryOut(
@@ -96,26 +99,32 @@ async function attemptEffect(
   atHand: ToolCallAtHand,
   claimed: Claim,
 ): Promise<RunToolOutput> {
-  const { call, input, tool } = atHand;
+  const { call, input } = atHand;
   const began = performance.now();
-  const leftMs = claimed.askedMs + input.timeoutMs - Date.now();
+  const settled = input.attemptsBefore ?? 0;
+  const made = claimed.attempt - settled;
+  const leftMs = claimed.askedMs + timeoutOf(atHand) - Date.now();
   const outcome =
     leftMs <= 0
       ? heardTooLate
       : await executeTool(deps, atHand, {
           attempt: claimed.attempt,
+          made,
           timeoutMs: leftMs,
           // No `stop`: an effect that has begun is recorded, not abandoned.
           ...(claimed.customer ? { customer: claimed.customer } : {}),
         });
-  const { repeat } = tool.data;
-  const last = claimed.attempt >= input.attemptsMax;
-  const known = outcome.kind === 'ok' || (outcome.kind === 'failed' && outcome.happened === true);
-  const open = outcome.kind === 'failed' && outcome.nothingHappened;
-  const retries = open
-    ? outcome.retryable && !last
-    : !known && (repeat === 'never' ? tool.verify !== undefined : !last);
-  const state = known || (open && !retries) ? 'done' : open ? 'open' : 'unknown';
+  const { state, next, delayMs } = await judgeEffect(atHand, outcome, {
+    delayMs: nextDelayMs(atHand, outcome, made),
+    hasUnsettled: async () =>
+      !claimed.verified &&
+      (await hasUnsettledAttempt(deps.database, {
+        runNo: claimed.run_no,
+        position: input.position,
+        before: claimed.attempt,
+        settled,
+      })),
+  });
   const result =
     state !== 'done'
       ? undefined
@@ -124,7 +133,6 @@ async function attemptEffect(
         : outcome.kind === 'failed'
           ? failedResult(atHand, outcome, claimed.attempt)
           : undefined;
-  const next = retries ? (repeat === 'never' && !open ? 'verify' : 'retry') : 'ask';
   const closed = await untilStored(
     () =>
       deps.ledger.closeCall({
@@ -152,7 +160,10 @@ async function attemptEffect(
     deps.transcripts.keepFragment(result.fragmentHash, result.fragment);
     return result.answer;
   }
-  if (retries) throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '');
+  if (delayMs !== undefined)
+    throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '', delayMs);
+  if (state === 'open' && outcome.kind === 'failed')
+    return exhausted(atHand, outcome, claimed.attempt);
   return {
     kind: 'unknown',
     input: atHand.inputHash,
@@ -160,8 +171,11 @@ async function attemptEffect(
   };
 }
 
-const unknownDetail = (attempt: number, outcome: ToolOutcome): string =>
-  `Attempt ${attempt} ended without an answer that says whether it happened (${outcome.kind === 'failed' ? outcome.code : outcome.kind}).`;
+function unknownDetail(attempt: number, outcome: ToolOutcome): string {
+  if (outcome.kind !== 'failed' || outcome.happened !== true)
+    return `Attempt ${attempt} ended without an answer that says whether it happened (${outcome.kind === 'failed' ? outcome.code : outcome.kind}).`;
+  return `It happened, but its answer cannot be used (${outcome.code}): ${outcome.message}`;
+}
 
 /** Asks the tool what became of the earlier attempt; only "not done" lets it run again. */
 async function verifyThenRun(
@@ -184,13 +198,23 @@ async function verifyThenRun(
   ]).catch(() => ({ done: 'unknown' }) as const);
   if (verified === undefined || verified.done === 'unknown')
     return { kind: 'unknown', input: atHand.inputHash, detail: claimed.detail ?? '' };
-  const isLast = claimed.attempt >= input.attemptsMax;
+  const made = claimed.attempt - (input.attemptsBefore ?? 0);
+  const endsAtMs = atHand.bounds?.endsAtMs ?? Number.POSITIVE_INFINITY;
+  const isLast = made >= input.attemptsMax || Date.now() >= endsAtMs;
   if (!verified.done && !isLast) return carryOut(deps, atHand, await claim(deps, atHand, true));
   const outcome = verified.done
     ? await checkOutput(atHand, verified.output, 0)
     : notDone(claimed.attempt);
-  const result =
-    outcome.kind === 'ok'
+  if (verified.done && outcome.kind === 'failed' && input.waysOut === true)
+    return {
+      kind: 'unknown',
+      input: atHand.inputHash,
+      detail: unknownDetail(claimed.attempt, outcome),
+    };
+  const goesOut = !verified.done && input.waysOut === true;
+  const result = goesOut
+    ? undefined
+    : outcome.kind === 'ok'
       ? okResult(atHand, outcome)
       : failedResult(atHand, outcome, claimed.attempt);
   const closed = await untilStored(
@@ -200,14 +224,19 @@ async function verifyThenRun(
         position: input.position,
         attempt: claimed.attempt,
         token: call.token,
-        state: 'done',
+        state: goesOut ? 'open' : 'done',
         outcome: outcome.kind === 'ok' ? 'ok' : 'failed',
         ...(outcome.kind === 'failed' ? { code: outcome.code } : {}),
         detail: 'verified',
         latencyMs: performance.now() - began,
         costMicroUsd: 0,
-        result,
-        event: eventOf(input.tool, outcome, performance.now() - began, 'verify'),
+        ...(result === undefined ? {} : { result }),
+        event: eventOf(
+          input.tool,
+          outcome,
+          performance.now() - began,
+          goesOut ? wayOut(atHand) : 'verify',
+        ),
       }),
     { deadlineMs: Date.now() + limits.storageHoldMsMax },
   );
@@ -215,7 +244,9 @@ async function verifyThenRun(
     if (closed.answer !== null) return closed.answer;
     throw later(atHand, 1_000);
   }
-  return result.answer;
+  if (result !== undefined) return result.answer;
+  invariant(outcome.kind === 'failed', 'only what failed goes to the next way out');
+  return exhausted(atHand, outcome, claimed.attempt);
 }
 
 const notDone = (attempts: number): Extract<ToolOutcome, { readonly kind: 'failed' }> => ({
@@ -236,6 +267,7 @@ const heardTooLate: Extract<ToolOutcome, { readonly kind: 'failed' }> = {
   retryable: true,
   nothingHappened: true,
   timedOut: false,
+  notSent: true,
   detail: 'The claim was heard of after its send deadline.',
   costMicroUsd: 0,
 };

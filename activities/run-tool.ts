@@ -7,6 +7,7 @@
  * 3. A failure that the model can reason about is a result, not an exception. Exceptions are for the
  *    platform: it tries again.
  */
+import { activityInfo } from '@temporalio/activity';
 import type { RunToolInput, RunToolOutput } from '../contracts/agent-run.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
@@ -14,13 +15,14 @@ import { sha256 } from '../storage/hash.ts';
 import { limits } from '../contracts/limits.ts';
 import { type ActivityCall, beginActivityCall } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
+import { boundsOf } from './attempt-bounds.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { executeTool, type ToolOutcome } from './execute-tool.ts';
 import { findAgent, findTool } from './find-code.ts';
 import { runEffect } from './run-effect.ts';
 import { toActivityFailure } from './to-activity-failure.ts';
-import { eventOf, retryLater } from './tool-attempt.ts';
-import { failedResult, okResult } from './tool-result.ts';
+import { eventOf, isExhausted, nextDelayMs, retryLater, wayOut } from './tool-attempt.ts';
+import { exhausted, failedResult, okResult } from './tool-result.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
 
 export function createRunTool(deps: ActivityDependencies) {
@@ -49,6 +51,13 @@ async function prepare(
   const tool = findTool(agent, input.tool);
   const text = await argumentsOf(deps.database, call.run, input);
   const frozen = definition.frozen.tools.find((candidate) => candidate.name === input.tool);
+  const { retry, fallbacks } = frozen?.policy ?? { retry: tool.data.retry };
+  const bounds = boundsOf(
+    { ...input, scheduledAtMs: activityInfo().scheduledTimestampMs },
+    { retry, ...(frozen?.attempt === undefined ? {} : { attempt: frozen.attempt }) },
+    Date.now(),
+  );
+  const breaker = deps.breakers.of(tool);
   return {
     call,
     input,
@@ -57,6 +66,9 @@ async function prepare(
     agent: agent.name,
     arguments: JSON.parse(text) as unknown,
     resultTokensMax: frozen?.resultTokensMax ?? definition.frozen.limits.toolResultTokens,
+    bounds,
+    ...(breaker === undefined ? {} : { breaker }),
+    ...(fallbacks === undefined ? {} : { hasFallbacks: true }),
   };
 }
 
@@ -83,14 +95,19 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
     return { kind: 'halted', input: inputHash, reason: outcome.reason };
 
   const moves = outcome.kind === 'failed' && outcome.timedOut && input.moves === true;
-  const retries =
-    outcome.kind === 'failed' && outcome.retryable && call.attempt < input.attemptsMax && !moves;
+  const delayMs =
+    outcome.kind === 'failed' && outcome.retryable && !moves
+      ? nextDelayMs(atHand, outcome, call.attempt)
+      : undefined;
+  const attempts = call.attempt + (input.attemptsBefore ?? 0);
+  const goesOut = delayMs === undefined && !moves && isExhausted(atHand, outcome);
   const result =
-    moves || retries
+    moves || delayMs !== undefined || goesOut
       ? undefined
       : outcome.kind === 'ok'
         ? okResult(atHand, outcome)
-        : failedResult(atHand, outcome, call.attempt);
+        : failedResult(atHand, outcome, attempts);
+  const next = moves ? 'queue' : goesOut ? wayOut(atHand) : 'retry';
   const recorded = await untilStored(
     () =>
       deps.ledger.recordRead({
@@ -107,7 +124,7 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
         latencyMs: performance.now() - began,
         costMicroUsd: outcome.costMicroUsd,
         ...(result === undefined ? {} : { result }),
-        event: eventOf(input.tool, outcome, performance.now() - began, moves ? 'queue' : 'retry'),
+        event: eventOf(input.tool, outcome, performance.now() - began, next),
       }),
     // A near call holds its workflow task: a database that is gone is for the platform's retry.
     { deadlineMs: call.isLocal ? 0 : Date.now() + limits.storageHoldMsMax },
@@ -115,7 +132,9 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
   if (recorded.verdict === 'conflict') return { kind: 'conflict', input: inputHash };
   if (recorded.verdict === 'finished' && recorded.answer !== null) return recorded.answer;
   if (moves) return { kind: 'slow', input: inputHash };
-  if (result === undefined) throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '');
+  if (goesOut && outcome.kind === 'failed') return exhausted(atHand, outcome, attempts);
+  if (result === undefined)
+    throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '', delayMs ?? 0);
   deps.transcripts.keepFragment(result.fragmentHash, result.fragment);
   return result.answer;
 }

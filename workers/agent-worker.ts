@@ -14,6 +14,7 @@ import { createActivities } from '../activities/index.ts';
 import { createInFlight } from '../activities/in-flight.ts';
 import type { ModelClient } from '../activities/models/model-client.ts';
 import { type Price, priceOf } from '../activities/models/prices.ts';
+import { createToolBreakers } from '../activities/tool-breakers.ts';
 import { createTranscriptCache } from '../activities/transcript-cache.ts';
 import { belayerOn, type Belayer } from '../client/connect.ts';
 import type { Parts } from '../client/parts.ts';
@@ -179,6 +180,7 @@ function dependencies(parts: {
     },
     transcripts: createTranscriptCache(),
     inFlight: createInFlight(),
+    breakers: createToolBreakers(log),
     worker: `${process.pid}@${hostname()}-${randomBytes(3).toString('hex')}`,
     log,
     secrets: (name) => process.env[name],
