@@ -8,8 +8,8 @@ import type { DecisionRow } from '../storage/decisions.ts';
 import { sha256 } from '../storage/hash.ts';
 import type { Closing } from '../storage/requests.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { describeIssues } from './describe-issues.ts';
 import { findAgent, findTool } from './find-code.ts';
+import { safeParse } from './propose-call.ts';
 import { toolResult } from './tool-result.ts';
 import type { Tool } from '../definitions/internal.ts';
 
@@ -56,13 +56,9 @@ export async function judgeEdit(
   if (sha256(canonical) !== edit.argumentsHash)
     return { refused: `The edited arguments do not have the hash ${edit.argumentsHash}.` };
   const tool = await toolOf(deps, input.call);
-  const parsed = await safely(() => tool.input.safeParseAsync(value));
-  if (typeof parsed === 'string')
-    return { refused: `The edited arguments do not fit \`${tool.name}\`: ${parsed}` };
+  const parsed = await safeParse(tool.input, value);
   if (!parsed.success)
-    return {
-      refused: `The edited arguments do not fit \`${tool.name}\`: ${describeIssues(parsed.error)}`,
-    };
+    return { refused: `The edited arguments do not fit \`${tool.name}\`: ${parsed.problem}` };
   return { argumentsHash: edit.argumentsHash, text: canonical };
 }
 
@@ -97,10 +93,10 @@ async function resultText(tool: Tool, given: string): Promise<string | Refused> 
   const { output } = tool;
   if (output === undefined) return given;
   const fit = async (value: unknown): Promise<string | Refused> => {
-    const parsed = await safely(() => output.safeParseAsync(value));
-    if (typeof parsed === 'string' || !parsed.success)
+    const parsed = await safeParse<unknown>(output, value);
+    if (!parsed.success)
       return {
-        refused: `The answer does not fit the output schema of \`${tool.name}\`: ${typeof parsed === 'string' ? parsed : describeIssues(parsed.error)}`,
+        refused: `The answer does not fit the output schema of \`${tool.name}\`: ${parsed.problem}`,
       };
     return typeof parsed.data === 'string' ? parsed.data : canonicalJson(parsed.data ?? null);
   };
@@ -130,13 +126,4 @@ async function toolOf(
   call: NonNullable<CloseRequestInput['call']>,
 ): Promise<Tool> {
   return findTool(findAgent(deps, await deps.definitionOf(call.definition)), call.tool);
-}
-
-/** A schema's own function may throw on what a human wrote: that is a misfit too. */
-async function safely<Value>(parse: () => Promise<Value>): Promise<Value | string> {
-  try {
-    return await parse();
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

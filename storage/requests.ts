@@ -26,7 +26,7 @@ export async function insertRequest(
       name: 'open_request',
       text: `with opened as (
           insert into belayer.request (run_no, position, kind, tool, arguments, arguments_hash, detail, deadline, call, about, deciders, escalates)
-          select no, $2, $3, $4, $5, $6, $7, to_timestamp($8::double precision / 1000), $10, $11, $12, $13 from belayer.run where id = $1
+          select no, $2, $3, $4, $5, $6, $7, to_timestamp($8::double precision / 1000), $10, $11, $12, $13 from belayer.run where id = $1 and ended_at is null
           on conflict do nothing returning run_no)
         select r.no, case when o.run_no is not null then belayer.add_event(r.no, 'request.opened', $2, $9) end as event,
           q.state as verdict, q.closed_by as by, q.closed_via as via, q.reason, q.decision,
