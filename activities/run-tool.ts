@@ -9,6 +9,7 @@
  */
 import { activityInfo } from '@temporalio/activity';
 import type { RunToolInput, RunToolOutput } from '../contracts/agent-run.ts';
+import type { FrozenAgent } from '../contracts/definitions.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
 import { sha256 } from '../storage/hash.ts';
@@ -19,6 +20,7 @@ import { boundsOf } from './attempt-bounds.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { executeTool, type ToolOutcome } from './execute-tool.ts';
 import { findAgent, findTool } from './find-code.ts';
+import { InterruptedSignal } from './in-flight.ts';
 import { runEffect } from './run-effect.ts';
 import { toActivityFailure } from './to-activity-failure.ts';
 import { eventOf, isExhausted, nextDelayMs, retryLater, wayOut } from './tool-attempt.ts';
@@ -51,7 +53,7 @@ async function prepare(
   const tool = findTool(agent, input.tool);
   const text = await argumentsOf(deps.database, call.run, input);
   const frozen = definition.frozen.tools.find((candidate) => candidate.name === input.tool);
-  const { retry, fallbacks } = frozen?.policy ?? { retry: tool.data.retry };
+  const { retry } = frozen?.policy ?? tool.data;
   const bounds = boundsOf(
     { ...input, scheduledAtMs: activityInfo().scheduledTimestampMs },
     { retry, ...(frozen?.attempt === undefined ? {} : { attempt: frozen.attempt }) },
@@ -68,8 +70,14 @@ async function prepare(
     resultTokensMax: frozen?.resultTokensMax ?? definition.frozen.limits.toolResultTokens,
     bounds,
     ...(breaker === undefined ? {} : { breaker }),
-    ...(fallbacks === undefined ? {} : { hasFallbacks: true }),
+    ...(hasFallbacks(definition.frozen, input) ? { hasFallbacks: true } : {}),
   };
+}
+
+/** Whether there are other tools to try: those of this one, or those that come after it in its place. */
+function hasFallbacks({ tools }: FrozenAgent, { tool, instead }: RunToolInput): boolean {
+  const origin = tools.find((candidate) => candidate.name === (instead?.tool ?? tool));
+  return origin?.policy.fallbacks !== undefined && origin.policy.fallbacks.at(-1) !== tool;
 }
 
 async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Promise<RunToolOutput> {
@@ -93,6 +101,9 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
   }
   if (outcome.kind === 'halted')
     return { kind: 'halted', input: inputHash, reason: outcome.reason };
+  // What it would have answered is of no use any more, and a failure was not its own.
+  if (outcome.kind === 'failed' && flight.signal.reason instanceof InterruptedSignal)
+    return { kind: 'interrupted', input: inputHash };
 
   const moves = outcome.kind === 'failed' && outcome.timedOut && input.moves === true;
   const delayMs =

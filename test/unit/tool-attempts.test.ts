@@ -48,7 +48,7 @@ test('within the time of all attempts the last one has what is left, and none be
   expect(delayBeforeNext(bounds(11_000), 1, { ms: 11_350, random: 0 })).toBeUndefined();
 });
 
-const silent = { debug() {}, info: vi.fn(), warn: vi.fn(), error() {} };
+const silent = { debug() {}, info: vi.fn<() => void>(), warn: vi.fn<() => void>(), error() {} };
 const ok: ToolOutcome = { kind: 'ok', text: 'ok', costMicroUsd: 0 };
 const failure: Extract<ToolOutcome, { kind: 'failed' }> = {
   kind: 'failed',
