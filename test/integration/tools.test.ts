@@ -93,6 +93,21 @@ const pay = defineTool({
   fallback: [{ tool: letter }, { tool: mail, input: ({ id }) => ({ to: `${id}@example.org` }) }],
   run: acting('pay'),
 });
+const keyed = defineTool({
+  ...paying,
+  name: 'keyed',
+  repeat: 'keyed',
+  output: z.string(),
+  retry: quick,
+  fallback: [{ tool: letter }],
+  run: (given, ctx) => acting('keyed')(given, ctx) as string,
+});
+const approved = defineTool({
+  ...paying,
+  name: 'approved',
+  approval: 'always',
+  run: ({ id }) => `paid ${id.length}`,
+});
 const critical = defineTool({
   ...reading,
   name: 'critical',
@@ -110,7 +125,7 @@ beforeAll(async () => {
         defineAgent({
           name: 'clerk',
           instructions: 'Work.',
-          tools: [near, queued, bounded, boundedNear, beating, ill, pay, critical],
+          tools: [near, queued, bounded, boundedNear, beating, ill, pay, keyed, approved, critical],
         }),
       ],
     }),
@@ -307,3 +322,42 @@ test('what a tool’s author calls final is told to the model, critical or not',
   expect(await (await calls('critical')).output()).toBe('ok');
   expect(told()).toMatchObject({ error: { code: 'order_not_found', attempts: 1 } });
 });
+
+const asked = (run: Run) =>
+  eventually(async () => (await run.requests()).find((request) => request.state === 'open'));
+
+test('a write that an earlier attempt may have done is not done by another tool, though the last says it is not done', async () => {
+  act = (_, ctx) => {
+    if (ctx.attempt === 1) throw new Error('connection lost');
+    throw new NotDone('closed', { retryable: true });
+  };
+  const run = await calls('keyed');
+  const request = await asked(run);
+  expect(request).toMatchObject({ kind: 'unknown', tool: 'keyed' });
+  expect([...times].map(([tool, at]) => [tool, at.length])).toEqual([['keyed', 2]]);
+  await run.deny(request.position);
+  expect(await run.output()).toBe('ok');
+});
+
+test('a write that happened with an answer that cannot be used goes to a human, not to another tool', async () => {
+  act = () => 7;
+  const run = await calls('keyed');
+  const request = await asked(run);
+  expect(request).toMatchObject({ kind: 'unknown', tool: 'keyed' });
+  expect(JSON.stringify(request)).toContain('It happened, but its answer cannot be used');
+  expect([...times.keys()]).toEqual(['keyed']);
+  await run.deny(request.position);
+  expect(await run.output()).toBe('ok');
+});
+
+test.each([3, limits.argumentsInlineBytesMax])(
+  'the model is told which arguments ran where a human changed them: %d characters',
+  async (length) => {
+    const run = await calls('approved');
+    const request = await asked(run);
+    await run.approve(request.position, { edit: { id: 'B'.repeat(length) } });
+    expect(await run.output()).toBe('ok');
+    expect(told()).toMatch(/^\[a human changed the arguments to {"id":"BBB/);
+    expect(told()).toMatch(new RegExp(`\\npaid ${length}$`));
+  },
+);
