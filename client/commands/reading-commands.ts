@@ -1,5 +1,6 @@
 /** The grammar of the commands that only read. Each has `--json`. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
+import type { InboxFlags } from './inbox-command.ts';
 import type { AnnouncementsFlags } from './announcements-command.ts';
 import { wholeNumberFrom } from './parse-numbers.ts';
 import type { Carry } from './program.ts';
@@ -69,10 +70,21 @@ Examples:
   program
     .command('inbox')
     .summary('list what waits for a human, oldest first')
-    .description('Lists the open requests of all runs, oldest first.')
+    .description('Lists the open requests of all runs, oldest first, and how to answer each.')
+    .option('--customer <name>', 'only runs of this customer')
+    .option('--agent <name>', 'only runs of this agent')
+    .addOption(
+      new Option('--kind <kind>', 'only these').choices([
+        'approval',
+        'unknown',
+        'escalation',
+        'question',
+      ]),
+    )
+    .option('--decider <name>', 'only what this person may decide')
     .option('--limit <n>', 'at most so many', wholeNumberFrom(1), limitDefault)
     .option('--json', 'one JSON object per line')
-    .action((flags: { readonly limit: number; readonly json?: true }) =>
+    .action((flags: InboxFlags) =>
       carry(async (terminal) => (await import('./inbox-command.ts')).inboxCommand(terminal, flags)),
     );
 
