@@ -12,8 +12,19 @@ import { judgeReply } from '../activities/judge-reply.ts';
 import type { ModelResponse } from '../activities/models/model-client.ts';
 import { requestParameters } from '../activities/models/request-parameters.ts';
 import { standInModelId } from '../activities/models/stand-in-id.ts';
-import { failedResult, okResult } from '../activities/tool-result.ts';
-import type { EntryRef, RunOutcome, RunToolOutput, StopReason } from '../contracts/agent-run.ts';
+import { findTool } from '../activities/find-code.ts';
+import { callOf } from '../activities/propose-fallback.ts';
+import { isExhausted } from '../activities/tool-attempt.ts';
+import { exhausted, failedResult, okResult } from '../activities/tool-result.ts';
+import type {
+  CloseRequestOutput,
+  EntryRef,
+  ProposedCall,
+  RequestKind,
+  RunOutcome,
+  RunToolOutput,
+  StopReason,
+} from '../contracts/agent-run.ts';
 import type { FrozenAgent } from '../contracts/definitions.ts';
 import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
@@ -25,6 +36,7 @@ import {
   type Tool,
   type ToolContext,
 } from '../definitions/internal.ts';
+import { canonicalJson } from '../rules/canonical-json.ts';
 import { decideNextStep } from '../rules/decide-next-step.ts';
 import {
   assistantMessage,
@@ -51,13 +63,19 @@ export interface SimulateOptions {
   readonly agent?: string;
   /** Stand in for a tool's own `run`, by name. */
   readonly tools?: Readonly<Record<string, (input: never, ctx: ToolContext) => unknown>>;
-  /** What a human says to a call that needs approval. Default: nobody answers. */
-  readonly decide?: (request: SimulatedRequest) => 'approve' | 'deny' | undefined;
+  /**
+   * What a human says: to a call that needs approval, a question, a failure that went to a human.
+   * Default: nobody answers. An edit or an answer is taken as it is, and not held to a schema.
+   */
+  readonly decide?: (
+    request: SimulatedRequest,
+  ) => 'approve' | 'deny' | { readonly edit: unknown } | { readonly answer: unknown } | undefined;
   readonly secrets?: Readonly<Record<string, string>>;
 }
 
 export interface SimulatedRequest {
   readonly position: string;
+  readonly kind: RequestKind;
   readonly tool: string;
   readonly arguments: unknown;
 }
@@ -84,7 +102,7 @@ export interface Simulated {
   readonly prompts: readonly ChatRequest[];
   readonly calls: readonly SimulatedCall[];
   readonly requests: readonly (SimulatedRequest & {
-    readonly verdict: 'approved' | 'denied' | 'expired';
+    readonly verdict: 'approved' | 'denied' | 'answered' | 'expired';
   })[];
   readonly steps: number;
 }
@@ -102,6 +120,14 @@ export async function simulate(
       : app.agents.find((candidate) => candidate.name === options.agent);
   invariant(agent !== undefined, `the application has an agent \`${options.agent ?? ''}\``);
   return new Simulation(agent, script, options).run();
+}
+
+function verdictOf(
+  said: ReturnType<NonNullable<SimulateOptions['decide']>>,
+): 'approved' | 'denied' | 'answered' | 'expired' {
+  if (said === undefined) return 'expired';
+  if (said === 'deny') return 'denied';
+  return typeof said === 'object' && 'answer' in said ? 'answered' : 'approved';
 }
 
 /** The outcome of one simulated model call that brought no reply. */
@@ -124,7 +150,10 @@ class Simulation {
   readonly #attempts = new Map<string, number>();
   readonly #prompts: ChatRequest[] = [];
   readonly #calls: SimulatedCall[] = [];
-  readonly #requests: (SimulatedRequest & { verdict: 'approved' | 'denied' | 'expired' })[] = [];
+  readonly #said = new Map<string, { readonly edit: unknown } | { readonly answer: unknown }>();
+  readonly #requests: (SimulatedRequest & {
+    verdict: 'approved' | 'denied' | 'answered' | 'expired';
+  })[] = [];
   #asked = 0;
   #nowMs = 0;
   #output: string | undefined;
@@ -177,8 +206,9 @@ class Simulation {
           break;
         case 'close-requests':
           for (const { position } of step.requests) {
+            const closed = this.#close(now.requestAt(state, position), state);
             state = change.afterRequestClosing(state, position);
-            state = change.afterRequestClosed(state, position);
+            state = change.afterRequestClosed(state, position, closed);
           }
           break;
         case 'expire-requests':
@@ -189,6 +219,17 @@ class Simulation {
           break;
         case 'stop':
           state = change.afterLimit(state, step.because, step.detail);
+          break;
+        case 'escalate-requests':
+          for (const { position } of step.requests) state = change.afterEscalated(state, position);
+          break;
+        case 'propose-fallbacks':
+          for (const call of step.calls)
+            state = change.afterFallbackProposed(
+              state,
+              call.position,
+              await this.#fallbackOf(call),
+            );
           break;
         case 'end-turn':
           // One turn of a session is simulated: nobody writes again.
@@ -203,8 +244,6 @@ class Simulation {
         case 'interrupt':
         case 'note':
         case 'extend':
-        case 'escalate-requests':
-        case 'propose-fallbacks':
         case 'begin-turn':
         case 'end-session':
           throw new Error(`A simulation never comes to ${step.kind}.`);
@@ -326,17 +365,47 @@ class Simulation {
 
   #ask(state: now.RunState, position: string): now.RunState {
     const request = now.requestAt(state, position);
-    const { proposed } = now.callAt(state, request.call);
-    const question = { position, tool: proposed.tool, arguments: this.#argumentsOf(proposed) };
-    const answer = this.#options.decide?.(question);
-    const verdict = answer === 'approve' ? 'approved' : answer === 'deny' ? 'denied' : 'expired';
+    const proposed = request.call === '' ? undefined : now.callAt(state, request.call).proposed;
+    const question = {
+      position,
+      kind: request.kind,
+      tool: proposed?.tool ?? '',
+      arguments: proposed === undefined ? null : this.#argumentsOf(proposed),
+    };
+    const said = this.#options.decide?.(question);
+    const verdict = verdictOf(said);
     this.#requests.push({ ...question, verdict });
+    if (typeof said === 'object') this.#said.set(position, said);
     return change.afterDecision(state, position, { verdict, by: 'simulation', via: 'run' });
   }
 
+  /** What an edit or an answer comes to. */
+  #close(request: now.RequestState, state: now.RunState): CloseRequestOutput {
+    const said = this.#said.get(request.position);
+    if (said === undefined) return {};
+    if ('edit' in said) {
+      const text = canonicalJson(said.edit);
+      return { edited: { argumentsHash: sha256(text), arguments: text } };
+    }
+    const { position, proposed } = now.originOf(now.callAt(state, request.call));
+    const text = typeof said.answer === 'string' ? said.answer : canonicalJson(said.answer);
+    const fragment = toolMessage(proposed.id, text);
+    this.#results.set(position, fragment);
+    const bytes = fragment.length;
+    return { result: { kind: 'done', input: '', status: 'ok', hash: '', bytes, label: 'U' } };
+  }
+
+  async #fallbackOf(call: now.CallState): Promise<ProposedCall> {
+    const { proposed } = now.originOf(call);
+    const failed = this.#agent.tools.find((tool) => tool.name === proposed.tool);
+    const fallback = failed?.fallbacks?.[call.fallbacksTried ?? 0];
+    invariant(failed !== undefined && fallback !== undefined, `${proposed.tool} has a fallback`);
+    const written = canonicalJson(this.#argumentsOf(proposed));
+    return (await callOf(failed, fallback, { id: proposed.id, written })).call;
+  }
+
   async #runTool(call: now.CallState): Promise<RunToolOutput> {
-    const tool = this.#agent.tools.find((candidate) => candidate.name === call.proposed.tool);
-    invariant(tool !== undefined, `the agent has the tool ${call.proposed.tool}`);
+    const tool = findTool(this.#agent, call.proposed.tool);
     if (tool.child !== undefined) return this.#runChild(tool, call);
     const own = this.#options.tools?.[tool.name];
     const stand: Tool = own === undefined ? tool : { ...tool, run: own as Tool['run'] };
@@ -358,6 +427,9 @@ class Simulation {
         timeoutMs: call.policy.movesToQueueMs ?? call.policy.timeoutMs,
         attemptsMax: call.policy.retry.attempts,
         from: '',
+        ...(now.hasWayOut(call) ? { waysOut: true as const } : {}),
+        ...(call.instead === undefined ? {} : { instead: call.instead }),
+        ...(call.edited === undefined ? {} : { edited: call.edited }),
       },
       inputHash: 'simulated',
       tool: stand,
@@ -385,6 +457,8 @@ class Simulation {
       outcome.kind === 'failed' && !outcome.nothingHappened && outcome.happened !== true;
     if (call.policy.effect === 'write' && unsure)
       return { kind: 'unknown', input: 'simulated', detail: 'The attempt threw.' };
+    if (outcome.kind === 'failed' && isExhausted(atHand, outcome))
+      return exhausted(atHand, outcome, attempt);
     const record =
       outcome.kind === 'ok' ? okResult(atHand, outcome) : failedResult(atHand, outcome, attempt);
     this.#results.set(call.position, record.fragment);

@@ -53,6 +53,7 @@ async function record(within: World, scenario: Scenario): Promise<string> {
   within.provider.script(scenario.script);
   const run = await within.belayer.start(scenario.agent ?? 'worker', {
     input: scenario.name,
+    key: scenario.name,
     ...(scenario.limits === undefined ? {} : { limits: scenario.limits }),
   });
   await scenario.meanwhile?.(run, within);

@@ -1,9 +1,17 @@
 /** Runs whose histories are kept: between them they take every branch of the loop. */
 import { z } from 'zod';
 import type { Run } from '../../client/index.ts';
-import { defineAgent, defineApp, defineTool, NotDone, ToolError } from '../../definitions/index.ts';
+import {
+  askHuman,
+  defineAgent,
+  defineApp,
+  defineTool,
+  NotDone,
+  ToolError,
+} from '../../definitions/index.ts';
 import { fault, reply, type Script } from '../../testing/provider/index.ts';
 import { eventually } from '../support/eventually.ts';
+import type { RunStateView } from '../../contracts/messages.ts';
 import type { World } from '../support/world.ts';
 
 const read = defineTool({
@@ -92,11 +100,80 @@ const all = {
 const worker = defineAgent({ name: 'worker', ...all });
 const near = defineAgent({ name: 'near-worker', ...all, placement: { models: 'near' } });
 
-export const app = defineApp({ agents: [worker, near, writer] });
+const another = defineTool({
+  name: 'another',
+  description: 'Does it another way.',
+  effect: 'write',
+  repeat: 'safe',
+  approval: { when: ({ amount }) => amount > 50, deadline: '2 seconds' },
+  input: z.object({ amount: z.number() }),
+  run: ({ amount }) => ({ paid: amount }),
+});
+const ill = defineTool({
+  name: 'ill',
+  description: 'Never there.',
+  effect: 'write',
+  repeat: 'never',
+  retry: { attempts: 2, firstDelay: '10ms' },
+  input: z.object({ cents: z.number() }),
+  fallback: [{ tool: another, input: ({ cents }) => ({ amount: cents / 100 }) }],
+  run: () => {
+    throw new NotDone('away', { retryable: true });
+  },
+});
+let tries = 0;
+const must = defineTool({
+  name: 'must',
+  description: 'Fails at first.',
+  effect: 'egress',
+  critical: true,
+  retry: { attempts: 2, firstDelay: '10ms' },
+  input: z.object({}),
+  run: () => {
+    tries += 1;
+    if (tries <= 2) throw new ToolError('away', { retryable: true });
+    return 'there';
+  },
+});
+const watched = defineTool({
+  name: 'watched',
+  description: 'Needs one of two people.',
+  effect: 'write',
+  repeat: 'keyed',
+  approval: {
+    when: 'always',
+    deadline: '500ms',
+    deciders: ['ann'],
+    escalateTo: { deciders: ['boss'], deadline: '30 seconds' },
+    recordedOnly: true,
+  },
+  input: z.object({}),
+  run: () => 'done',
+});
+const asker = defineAgent({
+  name: 'asker',
+  instructions: 'Ask.',
+  tools: [read, linger, pay, wire, ill, must, watched, askHuman()],
+  escalate: ['budget', 'model', 'output', 'refusal'],
+});
+const talker = defineAgent({
+  name: 'talker',
+  instructions: 'Talk.',
+  tools: [read],
+  session: { idle: '1 second' },
+});
+const hasty = defineAgent({
+  name: 'hasty-talker',
+  instructions: 'Talk.',
+  tools: [linger],
+  session: { idle: '1 second', whileWorking: 'interrupt' },
+});
+
+export const app = defineApp({ agents: [worker, near, writer, asker, talker, hasty] });
 
 export interface Scenario {
   readonly name: string;
-  readonly agent?: 'worker' | 'near-worker' | 'writer';
+  readonly agent?: 'worker' | 'near-worker' | 'writer' | 'asker' | 'talker' | 'hasty-talker';
   readonly script: Script;
   readonly limits?: { readonly steps?: number; readonly costUsd?: number };
   /** What a human or an operator does meanwhile. */
@@ -234,6 +311,125 @@ export const scenarios: readonly Scenario[] = [
     script: (asked) => {
       const step = Math.floor(asked.messages.length / 2);
       return step > 30 ? reply.text('done') : reply.tools({ read: { id: `${step}` } });
+    },
+  },
+  {
+    name: 'paused-steered-and-resumed',
+    agent: 'asker',
+    script: asking,
+    meanwhile: async (run) => {
+      const position = await request(run);
+      await run.pause('a look', { by: 'ann' });
+      await run.steer('Be brief.', { by: 'ann' });
+      await run.approve(position, { by: 'ann' });
+      await run.resume({ by: 'ann', reason: 'fine' });
+    },
+  },
+  {
+    name: 'approved-with-an-edit',
+    agent: 'asker',
+    script: asking,
+    meanwhile: async (run) => {
+      const position = await request(run);
+      await run.approve(position, { edit: { amount: 'no number' } }).catch(() => undefined);
+      await run.approve(position, { by: 'ann', edit: { amount: 8 } });
+    },
+  },
+  {
+    name: 'unknown-outcome-answered',
+    agent: 'asker',
+    script: [reply.tools({ wire: {} }), reply.text('done')],
+    meanwhile: async (run) => run.answer(await request(run), { reference: 'x' }, { by: 'ann' }),
+  },
+  {
+    name: 'question-answered',
+    agent: 'asker',
+    script: [reply.tools({ ask_human: { question: 'Well?' } }), reply.text('done')],
+    meanwhile: async (run) => run.answer(await request(run), 'Well.', { by: 'ann' }),
+  },
+  {
+    name: 'escalated-to-the-level-above',
+    agent: 'asker',
+    script: [reply.tools({ watched: {} }), reply.text('done')],
+    meanwhile: async (run) => {
+      const above = await eventually(async () =>
+        (await run.requests()).find((open) => open.state === 'open' && open.level === 1),
+      );
+      await run.approve(above.position, { by: 'boss' });
+    },
+  },
+  {
+    name: 'fallen-back',
+    agent: 'asker',
+    script: [reply.tools({ ill: { cents: 9_900 } }), reply.text('done')],
+    meanwhile: async (run) => run.approve(await request(run)),
+  },
+  {
+    name: 'critical-tried-again',
+    agent: 'asker',
+    script: [reply.tools({ must: {} }), reply.text('done')],
+    meanwhile: async (run) => run.approve(await request(run)),
+  },
+  {
+    name: 'budget-extended',
+    agent: 'asker',
+    script: (asked) =>
+      asked.messages.length > 5 ? reply.text('done') : reply.tools({ read: { id: 'a' } }),
+    limits: { steps: 1 },
+    meanwhile: async (run) => {
+      await request(run);
+      await run.extendBudget({ steps: 5 }, { by: 'ann' });
+    },
+  },
+  {
+    name: 'model-given-up-by-a-human',
+    agent: 'asker',
+    script: [fault.badKey()],
+    meanwhile: async (run) => run.deny(await request(run)),
+  },
+  {
+    name: 'session-of-many-turns',
+    agent: 'talker',
+    script: (asked) =>
+      asked.messages.at(-1)?.role === 'user' && asked.messages.length % 4 === 2
+        ? reply.tools({ read: { id: 'a' } })
+        : reply.text('said'),
+    meanwhile: async (run, world) => {
+      const { key } = await run.status();
+      for (let turn = 2; turn <= 14; turn += 1) {
+        const sent = await world.belayer.send('talker', {
+          session: key ?? '',
+          message: `message ${turn}`,
+        });
+        await sent.output();
+      }
+    },
+  },
+  {
+    name: 'session-interrupted',
+    agent: 'hasty-talker',
+    script: [
+      reply.tools({ linger: {} }),
+      { ...reply.text('late'), thinkMs: 30_000 },
+      reply.text('on'),
+    ],
+    meanwhile: async (run, world) => {
+      const { key } = await run.status();
+      for (const position of ['1.1', '2']) {
+        await inFlight(run, world, position === '1.1' ? '1' : position);
+        // A read has no row until it has ended.
+        if (position === '1.1')
+          await eventually(async () => {
+            const state = await world.temporal.workflow
+              .getHandle(run.id)
+              .query<RunStateView>('state');
+            return state.inFlight.includes('1.1');
+          });
+        await world.belayer.send('hasty-talker', {
+          session: key ?? '',
+          message: `stop ${position}`,
+        });
+      }
     },
   },
 ];

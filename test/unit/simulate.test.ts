@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { z } from 'zod';
-import { defineAgent, defineTool, NotDone } from '../../definitions/index.ts';
+import { askHuman, defineAgent, defineTool, NotDone, ToolError } from '../../definitions/index.ts';
 import { fault, reply, simulate } from '../../testing/index.ts';
 
 let failures = 0;
@@ -94,4 +94,63 @@ test('a provider that rejects the request fails the run; one that stays away fai
     kind: 'failed',
     failure: { type: 'ModelOverloaded' },
   });
+});
+
+test('fallbacks, questions, edits and critical failures are simulated as they would run', async () => {
+  const away = () => {
+    throw new ToolError('away', { retryable: true });
+  };
+  const mirror = defineTool({
+    name: 'mirror',
+    description: 'Another source.',
+    effect: 'read',
+    input: z.object({ key: z.string() }),
+    run: ({ key }) => `from the mirror: ${key}`,
+  });
+  const source = defineTool({
+    name: 'source',
+    description: 'Ill.',
+    effect: 'read',
+    retry: { attempts: 2 },
+    input: z.object({ id: z.string() }),
+    fallback: [{ tool: mirror, input: ({ id }) => ({ key: id }) }],
+    run: away,
+  });
+  const vital = defineTool({
+    name: 'vital',
+    description: 'Ill, and needed.',
+    effect: 'read',
+    critical: true,
+    retry: { attempts: 2 },
+    input: z.object({}),
+    run: away,
+  });
+  const simulated = await simulate(
+    defineAgent({ name: 'a', instructions: 'x', tools: [source, vital, refund, askHuman()] }),
+    [
+      reply.tools({
+        source: { id: 'A' },
+        vital: {},
+        refund: { amount: 80 },
+        ask_human: { question: 'Why?' },
+      }),
+      reply.text('done'),
+    ],
+    {
+      input: 'go',
+      decide: ({ kind }) =>
+        kind === 'approval'
+          ? { edit: { amount: 8 } }
+          : { answer: kind === 'question' ? 'Because.' : { by: 'hand' } },
+    },
+  );
+  expect(simulated.outcome).toEqual({ kind: 'done', output: 'done' });
+  expect(simulated.requests.map(({ kind, verdict }) => [kind, verdict])).toEqual([
+    ['approval', 'approved'],
+    ['question', 'answered'],
+    ['escalation', 'answered'],
+  ]);
+  const told = JSON.stringify(simulated.prompts.at(-1));
+  for (const part of ['from the mirror: A', 'Because.', 'hand', 'refunded', 'a human changed'])
+    expect(told).toContain(part);
 });
