@@ -37,10 +37,17 @@ export interface Campaign {
 
 const never = (): undefined => undefined;
 
+/** Above the longest wait of a run for a server that was away. */
+const settleMsMax = 240_000;
+/** Where nothing is away: above the longest back-off of a call. */
+const calmSettleMsMax = 40_000;
+
 /** Everything at once: faults, calamities, halts, humans. */
 export function chaosCampaign(options: {
   readonly seed: number;
   readonly runs: number;
+  /** Default 16. */
+  readonly atOnce?: number;
   readonly startMsMax?: number;
   readonly calamity?: (index: number) => Calamity | undefined;
 }): Campaign {
@@ -56,8 +63,9 @@ export function chaosCampaign(options: {
     load: {
       schedule: chaosSchedule(seed),
       runs,
-      atOnce: 16,
+      atOnce: options.atOnce ?? 16,
       startMsMax: options.startMsMax ?? Infinity,
+      settleMsMax,
       conduct: conductOf(seed, rates, 400),
       providerFaults: 0.15,
     },
@@ -84,6 +92,7 @@ export function haltsCampaign(options: {
       runs: halts,
       atOnce: 10,
       startMsMax: Infinity,
+      settleMsMax: calmSettleMsMax,
       providerFaults: 0,
       fault: (scenario, step, time) =>
         isDue(scenario, step, 'model backs off') && time === 1
@@ -134,6 +143,7 @@ export function fiveToolsCampaign(options: {
       runs,
       atOnce: 40,
       startMsMax: Infinity,
+      settleMsMax: calmSettleMsMax,
       providerFaults: 0,
       conduct: conductOf(seed, rates, 0),
     },

@@ -17,6 +17,8 @@ export interface Load {
   readonly atOnce: number;
   /** No run is started after it. */
   readonly startMsMax: number;
+  /** How long the last runs may take after everything is back. */
+  readonly settleMsMax: number;
   readonly conduct: (asked: Asked, time: number) => Conduct;
   readonly providerFaults: number;
   readonly fault?: (scenario: Scenario, step: number, time: number) => Fault | undefined;
@@ -32,9 +34,6 @@ export interface Carried {
   /** Runs that neither ended nor wait for a human. */
   readonly stuck: readonly string[];
 }
-
-/** Above the longest wait of a run for a server that was away. */
-const settleMsMax = 240_000;
 
 export async function carryOut(
   { world, service }: Stage,
@@ -133,7 +132,7 @@ export async function carryOut(
   }
   await onStarted();
   await halter.settled();
-  const until = Date.now() + settleMsMax;
+  const until = Date.now() + load.settleMsMax;
   while (active.size > 0 && Date.now() < until) {
     await forgetResting(active);
     await new Promise((resolve) => setTimeout(resolve, 100));
