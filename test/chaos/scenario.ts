@@ -66,7 +66,10 @@ export function haltSchedule(seed: number): Schedule {
   return (order) => {
     const random = seededBy(seed, 'halt scenario', order);
     const during = haltMoments[Number(order) % haltMoments.length] as HaltMoment;
-    const step = between(random, 1, 4);
+    // Runs continue as new after every third step or so, when its tools are done and before the next.
+    const isBetween = during === 'between steps';
+    const steps = isBetween ? 12 : 6;
+    const step = between(random, 1, steps - 2);
     const tool: readonly ToolName[] =
       during === 'human is asked'
         ? [random.chance(0.5) ? 'refund' : 'letter']
@@ -76,7 +79,7 @@ export function haltSchedule(seed: number): Schedule {
     return {
       order,
       agent: random.chance(0.3) ? 'near' : 'queued',
-      steps: Array.from({ length: 6 }, (_, index) =>
+      steps: Array.from({ length: steps }, (_, index) =>
         index + 1 === step ? tool : ['lookup', 'mark'],
       ),
       approval: 'silence',
@@ -85,7 +88,11 @@ export function haltSchedule(seed: number): Schedule {
         during === 'reply streams'
           ? { chunkCount: 20, chunkDelayMs: 50 }
           : { chunkCount: 1, chunkDelayMs: 0 },
-      halt: { during, step, afterMs: between(random, 0, during === 'between steps' ? 80 : 900) },
+      halt: {
+        during,
+        step,
+        afterMs: isBetween ? between(random, 30, 160) : between(random, 0, 900),
+      },
     };
   };
 }
