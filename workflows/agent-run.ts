@@ -12,7 +12,9 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
+  patched,
   setCurrentDetails,
+  sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AgentRunInput, RunOutcome } from '../contracts/agent-run.ts';
@@ -44,6 +46,7 @@ import { bookkeeping } from './activity-proxies.ts';
 import { describeRun } from './describe-run.ts';
 import { flyModelCall, flyToolCall, proposeFallback } from './flights.ts';
 import { handleMessages } from './human-messages.ts';
+import { patch } from './patches.ts';
 import { persist } from './persist.ts';
 import { closeRequest, escalateRequest, openRequest } from './requests.ts';
 
@@ -63,6 +66,8 @@ export class AgentRun {
   state: RunState;
   /** A fault of ours in something that was launched: the loop throws it, and the run parks. */
   broken: Error | undefined;
+  /** Length of the history when the last update was taken: the same throughout a workflow task. */
+  updateTakenAt: number | undefined;
   #waitingFor: string | undefined;
   #wake: () => void = () => undefined;
   #decisions = 0;
@@ -95,6 +100,11 @@ export class AgentRun {
   nextDecision(): number {
     this.#decisions += 1;
     return this.#decisions;
+  }
+
+  /** An update was taken in the present workflow task. */
+  noteUpdate(): void {
+    this.updateTakenAt = workflowInfo().historyLength;
   }
 
   /** Shown in the Temporal UI while the world is waited for. */
@@ -219,23 +229,35 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         );
         break;
       case 'continue-as-new':
-        if (await handlersEnd()) break;
+        if (await handlersEnd(run)) break;
         // Nothing is awaited between the decision and this, so nothing can arrive unseen.
         return continueAsNew<typeof agentRun>({
           ...run.input,
           carried: toCarried(run.state, Date.now()),
         });
       case 'end':
-        if (await handlersEnd()) break;
+        if (await handlersEnd(run)) break;
         return end(run, step.outcome, step.outputAt);
     }
   }
 }
 
-/** Lets whoever waits for an answer have it before this execution ends. True when there was a wait. */
-async function handlersEnd(): Promise<boolean> {
-  if (allHandlersFinished()) return false;
-  await condition(allHandlersFinished);
+/**
+ * Lets whoever waits for an answer have it, and makes what was said durable, before this execution
+ * ends. True when there was a wait.
+ *
+ * Temporal refuses a workflow task that would end an execution while a signal has just come, and with
+ * it the updates that were taken in that task, though PostgreSQL knows them already: the run would
+ * wait for a decision that is on record. A timer closes the task with the update and without the end.
+ */
+async function handlersEnd(run: AgentRun): Promise<boolean> {
+  if (!allHandlersFinished()) {
+    await condition(allHandlersFinished);
+    return true;
+  }
+  if (run.updateTakenAt !== workflowInfo().historyLength || !patched(patch.updateBeforeEnd))
+    return false;
+  await sleep(1);
   return true;
 }
 

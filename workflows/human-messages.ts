@@ -60,6 +60,7 @@ export function handleMessages(run: AgentRun): void {
   const halt = (given: HaltMessage): void => run.change((state) => afterHalt(state, toHalt(given)));
   setHandler(haltSignal, halt, { description: 'Stop the run in order.' });
   setHandler(haltUpdate, (given) => {
+    run.noteUpdate();
     halt(given);
     return { halted: true };
   });
@@ -117,6 +118,7 @@ function handleWord<Message, Receipt>(
   setHandler(
     defineUpdate<Receipt, [Message]>(name),
     (given) => {
+      run.noteUpdate();
       word.record(given, 'update');
       return word.receipt(given);
     },
@@ -163,6 +165,7 @@ function handleDecision(run: AgentRun, name: string, deciding: Deciding): void {
     defineUpdate<DecisionReceipt, [DecisionMessage | AnswerMessage]>(name),
     async (given) => {
       const { request } = given;
+      run.noteUpdate();
       const number = record(given, 'update');
       // Whether it counts is known only where the application and the database are.
       if (needsJudgement(run.state, given)) await whetherItCounts(run, request, number);

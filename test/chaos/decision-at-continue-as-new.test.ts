@@ -42,8 +42,7 @@ const waitsForTheRow = async (): Promise<boolean> => {
   return rows.length > 0;
 };
 
-// Known, and not mended yet: remove `.fails` with the mending.
-test.fails('a decision is not lost when a signal arrives while its run continues as new', async () => {
+test('a decision is not lost when a signal arrives while its run continues as new', async () => {
   world.provider.script([reply.tools({ letter: {} }), reply.text('ok')]);
   const own = (await world.belayer.start('writer', { input: 'go' })) as Run<string>;
   const request = await eventually(async () => (await own.requests())[0]);

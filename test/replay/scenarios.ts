@@ -432,4 +432,10 @@ export const scenarios: readonly Scenario[] = [
       }
     },
   },
+  {
+    name: 'decided-and-ended-in-one-task',
+    agent: 'near-worker',
+    script: asking,
+    meanwhile: async (run) => run.deny(await request(run), { by: 'ann' }),
+  },
 ];

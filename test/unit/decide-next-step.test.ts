@@ -230,6 +230,15 @@ function act(from: RunState, nowMs: number, onStart: (position: string) => void)
       case 'abort-in-flight':
         state = change.afterAbort(state);
         break;
+      case 'begin-turn':
+      case 'end-session':
+      case 'end-turn':
+      case 'escalate-requests':
+      case 'extend':
+      case 'interrupt':
+      case 'note':
+      case 'propose-fallbacks':
+        throw new Error(`nothing here comes to ${step.kind}`);
       case 'call-model':
       case 'continue-as-new':
       case 'end':

@@ -91,9 +91,15 @@ describe('a tool that failed in a way that may pass', () => {
     const state = failed(askedFor(aRun({}, { tools }), call('must')), '1.1');
     const asked = failed(fallenTo(state, '1.1', 'look_there'), '1.1/fallback-1');
     expect(next(decided(asked, '1.1/escalation', 'denied'))).toMatchObject({
-      entries: [{ error: { code: 'unavailable', retryable: false, hint: /gave it up/ } }].map(
-        ({ error: { hint: _, ...error } }) => ({ error }),
-      ),
+      entries: [
+        {
+          error: {
+            code: 'unavailable',
+            retryable: false,
+            hint: expect.stringContaining('gave it up'),
+          },
+        },
+      ],
     });
   });
 
