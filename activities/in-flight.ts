@@ -89,6 +89,10 @@ export function createInFlight(): InFlight {
         },
       };
       flights.set(controller, { owner, entry });
+      // A flag that was heard of after the claim and before this: the call ends before it begins.
+      const flag = flags.find((candidate) => flagCovers(candidate, owner));
+      if (flag !== undefined && !controller.signal.aborted)
+        controller.abort(new HaltedSignal(flag.reason));
       return entry;
     },
     stoppedBy: (owner) => flags.find((flag) => flagCovers(flag, owner))?.reason,
