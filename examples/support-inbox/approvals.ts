@@ -6,58 +6,46 @@
  */
 import { createInterface } from 'node:readline';
 import pc from 'picocolors';
-import { BelayerError, type RequestRow, type Run } from 'belayer/client';
-import { clock, plain, type Screen, visible } from './progress.ts';
+import type { RequestRow } from 'belayer/client';
+import { type Finding, lookUp, settle } from './books.ts';
+import type { Payments } from './payments.ts';
+import { clock, type Screen, visible } from './progress.ts';
+import { type Approvals, decide, factsOf, openRequest, type Question } from './questions.ts';
 
-export interface Approvals {
-  /** Resolves when the request is decided, by whomever, or `closed` is aborted. */
-  ask(run: Run, position: string, closed: AbortSignal): Promise<void>;
-}
-
-/** Without a terminal a question of unknown outcome has nobody to answer it: it is denied after this. */
-export const nobodyMs = 10_000;
-
-export function terminalApprovals(screen: Screen): Approvals {
+export function terminalApprovals(screen: Screen, payments: Payments): Approvals {
   let last: Promise<void> = Promise.resolve();
   return {
-    ask(run, position, closed) {
-      last = last.then(() => askOne(screen, run, position, closed));
+    ask(question) {
+      // A question that failed must not silence those behind it.
+      last = last.catch(() => undefined).then(() => askOne(screen, payments, question));
       return last;
     },
   };
 }
 
-/** Nobody is there: approvals expire by themselves, and what would wait for ever is denied. */
-export const noApprovals: Approvals = {
-  async ask(run, position, closed) {
-    const request = await openRequest(run, position);
-    if (request?.kind !== 'unknown') return;
-    await sleep(nobodyMs, closed);
-    if (!closed.aborted)
-      await decide(() => run.deny(position, { by: 'nobody', reason: 'no terminal' }));
-  },
-};
-
 async function askOne(
   screen: Screen,
-  run: Run,
-  position: string,
-  closed: AbortSignal,
+  payments: Payments,
+  { run, position, closed }: Question,
 ): Promise<void> {
   const request = await openRequest(run, position);
   if (request === undefined || closed.aborted) return;
-  for (const line of question(request)) screen.line(line);
-  const answer = await prompt(screen, `${asked(request)} y/N `, closed);
+  const finding = request.kind === 'unknown' ? await lookUp(payments, request) : undefined;
+  for (const line of told(request, finding)) screen.line(line);
+  const answer = await prompt(screen, `${asked(request, finding)} y/N `, closed);
   if (answer === undefined) return;
   const yes = /^\s*y(es)?\s*$/i.test(answer);
-  const problem = await decide(() =>
-    yes ? run.approve(position, { argumentsHash: request.argumentsHash }) : run.deny(position),
-  );
+  const { argumentsHash } = request;
+  const problem = await decide(() => {
+    if (!yes) return run.deny(position);
+    return finding === undefined
+      ? run.approve(position, { argumentsHash })
+      : settle(run, request, finding);
+  });
   if (problem !== undefined) screen.line(`  ${problem}`);
 }
 
-function question(request: RequestRow): string[] {
-  const given = JSON.parse(request.arguments) as Readonly<Record<string, unknown>>;
+function told(request: RequestRow, finding: Finding | undefined): string[] {
   const about =
     request.kind === 'approval'
       ? `The agent wants to use ${pc.bold(request.tool)} for ${visible(request.customer)}:`
@@ -65,9 +53,7 @@ function question(request: RequestRow): string[] {
   return [
     '',
     `  ${pc.yellow('?')} ${about}`,
-    ...Object.entries(given).map(
-      ([name, value]) => `      ${visible(name).padEnd(10)} ${visible(JSON.stringify(value))}`,
-    ),
+    ...factsOf(request, finding).map((line) => `      ${line}`),
     `      ${pc.dim(`until ${clock(request.deadline)}, then it is denied`)}`,
   ];
 }
@@ -75,9 +61,10 @@ function question(request: RequestRow): string[] {
 const argumentsShownMax = 60;
 
 /** The last line, which stays in sight while others work: with the arguments where there is room. */
-function asked({ kind, tool, arguments: given }: RequestRow): string {
+function asked({ kind, tool, arguments: given }: RequestRow, finding: Finding | undefined): string {
   const call = given.length <= argumentsShownMax ? `${tool} ${visible(given)}` : tool;
-  return kind === 'approval' ? `Approve ${call}?` : `Do ${call} again?`;
+  if (kind === 'approval') return `Approve ${call}?`;
+  return finding?.movement === undefined ? `Do ${call} again?` : `Take ${call} as done?`;
 }
 
 /** One line from the terminal; undefined where the question was closed before. */
@@ -107,29 +94,3 @@ function prompt(screen: Screen, text: string, closed: AbortSignal): Promise<stri
     reader.prompt();
   });
 }
-
-const openRequest = async (run: Run, position: string): Promise<RequestRow | undefined> =>
-  (await run.requests()).find(
-    (request) => request.position === position && request.state === 'open',
-  );
-
-/** A decision that came too late is no failure: someone else, or the deadline, was first. */
-async function decide(send: () => Promise<unknown>): Promise<string | undefined> {
-  try {
-    await send();
-    return undefined;
-  } catch (error) {
-    if (error instanceof BelayerError) return plain(error);
-    throw error;
-  }
-}
-
-const sleep = (ms: number, signal: AbortSignal): Promise<void> =>
-  new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });

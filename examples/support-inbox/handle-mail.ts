@@ -1,36 +1,33 @@
 /** One mail, from its file to the end of its run. */
 import type { Belayer, RunEvent } from 'belayer/client';
 import type { resolutions, SupportApp } from './app.ts';
-import type { Approvals } from './approvals.ts';
-import { NoMail, readMail, type Mail } from './mail.ts';
-import { describe, ended, plain, type Screen } from './progress.ts';
+import { NoMail, type Mail } from './mail.ts';
+import { at, describe, ended, plain, quoted, type Screen } from './progress.ts';
+import type { Approvals } from './questions.ts';
+import { decisionsOf, haltOf, nothing, type Tally, tallyOf } from './tally.ts';
+import type { Turn, Turns } from './turns.ts';
 
 export interface Handled {
   readonly file: string;
   readonly run?: string;
-  readonly end: 'done' | 'failed' | 'skipped' | 'under way';
+  readonly end: 'done' | 'halted' | 'failed' | 'skipped' | 'under way';
   /** The run had ended before this program was started. */
   readonly before: boolean;
   readonly resolution: string;
+  /** One line: what the run says of itself, or why it has nothing to say. */
+  readonly summary: string;
+  /** What humans were asked, and who decided. */
+  readonly decisions: readonly string[];
   readonly tally: Tally;
-}
-
-/** What one run came to, counted from its events. */
-export interface Tally {
-  readonly costMicroUsd: number;
-  readonly tokens: number;
-  /** Model calls and tool calls, and the attempts that they took. */
-  readonly calls: number;
-  readonly attempts: number;
-  /** Tool calls that were carried out, by tool. */
-  readonly tools: Readonly<Record<string, number>>;
 }
 
 export interface Desk {
   readonly belayer: Belayer<SupportApp>;
-  readonly inbox: string;
   readonly screen: Screen;
   readonly approvals: Approvals;
+  readonly turns: Turns;
+  /** The text of the reply that a tool call sent, by the call's key; undefined where nobody kept it. */
+  sentText(key: string): Promise<string | undefined>;
   /** Added to the keys of runs: other runs than those of an earlier start. */
   readonly keySuffix: string;
   /** By the database's clock. What happened before is not told again. */
@@ -39,22 +36,32 @@ export interface Desk {
   readonly stop: AbortSignal;
 }
 
-const nothing: Tally = { costMicroUsd: 0, tokens: 0, calls: 0, attempts: 0, tools: {} };
+const goesOn = 'goes on at the next start';
 
 /** Never throws: a mail that cannot be handled must not hold up the others. */
-export async function handleMail(desk: Desk, file: string): Promise<Handled> {
-  const { screen } = desk;
+export async function handleMail(desk: Desk, file: string, mail: Mail | NoMail): Promise<Handled> {
+  const without = { file, before: false, decisions: [], tally: nothing };
+  const skip = (resolution: 'skipped' | 'failed', error: unknown): Handled => {
+    const summary = plain(error);
+    desk.screen.of(file, ended(resolution, summary));
+    return { ...without, end: resolution, resolution, summary };
+  };
+  if (mail instanceof NoMail) return skip('skipped', mail);
+  // Before anything is waited for, so that turns are in the order of the files.
+  const turn = desk.turns(mail.input.from);
   try {
-    return await follow(desk, await readMail(desk.inbox, file));
+    await turn.mine;
+    if (desk.stop.aborted)
+      return { ...without, end: 'under way', resolution: 'under way', summary: goesOn };
+    return await follow(desk, mail, turn);
   } catch (error) {
-    const skipped = error instanceof NoMail;
-    const resolution = skipped ? 'skipped' : 'failed';
-    screen.of(file, ended(resolution, plain(error)));
-    return { file, end: resolution, before: false, resolution, tally: nothing };
+    return skip('failed', error);
+  } finally {
+    turn.pass();
   }
 }
 
-async function follow(desk: Desk, mail: Mail): Promise<Handled> {
+async function follow(desk: Desk, mail: Mail, turn: Turn): Promise<Handled> {
   const { screen, startedAt } = desk;
   const { file } = mail;
   // The same key is the same run: of a mail that was handled before, or is being handled.
@@ -74,12 +81,22 @@ async function follow(desk: Desk, mail: Mail): Promise<Handled> {
     for await (const event of run.watch({ signal: desk.stop })) {
       events.push(event);
       const text = new Date(event.at) < startedAt ? undefined : describe(event);
-      if (text !== undefined) screen.of(file, text);
+      if (text !== undefined) {
+        screen.of(file, text);
+        const said = await answerOf(desk, event);
+        if (said !== undefined) screen.of(file, at('', '', quoted(said)));
+      }
       if (event.kind === 'request.opened') {
+        turn.pass();
         const closed = new AbortController();
         open.set(event.position, closed);
         desk.approvals
-          .ask(run, event.position, AbortSignal.any([closed.signal, desk.stop]))
+          .ask({
+            file,
+            run,
+            position: event.position,
+            closed: AbortSignal.any([closed.signal, desk.stop]),
+          })
           .catch((error: unknown) => screen.of(file, plain(error)));
       }
       if (event.kind === 'request.closed') open.get(event.position)?.abort();
@@ -88,54 +105,43 @@ async function follow(desk: Desk, mail: Mail): Promise<Handled> {
     for (const closed of open.values()) closed.abort();
   }
   const tally = tallyOf(events);
+  const decisions = decisionsOf(events);
+  const handled = (end: Handled['end'], resolution: string, summary: string): Handled => {
+    if (end !== 'under way') screen.of(file, ended(resolution, summary, before ? 'before' : 'now'));
+    return { file, run: run.id, end, before, resolution, summary, decisions, tally };
+  };
   if (desk.stop.aborted && events.at(-1)?.kind !== 'run.ended')
-    return { file, run: run.id, end: 'under way', before, resolution: 'under way', tally };
+    return handled('under way', 'under way', goesOn);
 
   const outcome = await run.outcome();
-  const when = before ? 'before' : 'now';
   if (outcome.kind === 'done') {
-    const claimed = outcome.output;
-    const { resolution, summary } = isProven(claimed.resolution, tally)
-      ? claimed
-      : {
-          resolution: 'unproven',
-          summary: `it says ${claimed.resolution}, and did not. ${claimed.summary}`,
-        };
-    screen.of(file, ended(resolution, summary, when));
-    return { file, run: run.id, end: 'done', before, resolution, tally };
+    const { resolution, summary } = outcome.output;
+    return isProven(resolution, tally)
+      ? handled('done', resolution, summary)
+      : handled('done', 'unproven', `it says ${resolution}, and did not. ${summary}`);
   }
-  const why =
-    outcome.kind === 'stopped'
-      ? `${outcome.because}. ${outcome.detail}`
-      : `${outcome.failure.type}: ${outcome.failure.message}`;
-  screen.of(file, ended(outcome.kind, why, when));
-  return { file, run: run.id, end: 'failed', before, resolution: outcome.kind, tally };
+  if (outcome.kind === 'failed')
+    return handled('failed', 'failed', `${outcome.failure.type}: ${outcome.failure.message}`);
+  // A run that stops because it was told to has not failed.
+  return outcome.because === 'halted'
+    ? handled('halted', 'halted', haltOf(events))
+    : handled('failed', 'stopped', `${outcome.because}. ${outcome.detail}`);
+}
+
+async function answerOf(desk: Desk, event: RunEvent): Promise<string | undefined> {
+  return event.kind === 'tool.finished' && event.tool === 'reply' && event.status === 'ok'
+    ? desk.sentText(`${event.run}/${event.position}`)
+    : undefined;
 }
 
 /** What a model says that it did is held against what its tools did. */
-function isProven(resolution: (typeof resolutions)[number], tally: Tally): boolean {
-  const tool = { refunded: 'refund', answered: 'reply', escalated: 'escalate', nothing: undefined }[
-    resolution
-  ];
-  return tool === undefined || (tally.tools[tool] ?? 0) > 0;
-}
-
-export function tallyOf(events: readonly RunEvent[]): Tally {
-  const attempts = new Map<string, number>();
-  const tools = new Map<string, number>();
-  let spent = { costMicroUsd: 0, tokens: 0 };
-  for (const event of events) {
-    if ('attempt' in event)
-      attempts.set(event.position, Math.max(attempts.get(event.position) ?? 0, event.attempt));
-    if (event.kind === 'tool.finished' && event.status === 'ok')
-      tools.set(event.tool, (tools.get(event.tool) ?? 0) + 1);
-    if (event.kind === 'run.ended')
-      spent = { costMicroUsd: event.costMicroUsd, tokens: event.tokens };
-  }
-  return {
-    ...spent,
-    calls: attempts.size,
-    attempts: [...attempts.values()].reduce((sum, each) => sum + each, 0),
-    tools: Object.fromEntries(tools),
-  };
+function isProven(resolution: (typeof resolutions)[number], { tools }: Tally): boolean {
+  const proofs = {
+    refunded: ['refund', 'wire_refund'],
+    answered: ['reply'],
+    'called-off': ['call_off'],
+    escalated: ['escalate'],
+    nothing: undefined,
+  }[resolution];
+  return proofs === undefined || proofs.some((tool) => (tools[tool] ?? 0) > 0);
 }

@@ -5,16 +5,23 @@ import { BelayerError, failureType } from 'belayer/client';
 import { startStandIn } from 'belayer/testing';
 import { startWorker } from 'belayer/worker';
 import { supportApp } from './app.ts';
-import { noApprovals, terminalApprovals } from './approvals.ts';
+import { terminalApprovals } from './approvals.ts';
+import type { Backend } from './backend.ts';
+import { callOff } from './call-off.ts';
 import { type Desk, handleMail, type Handled } from './handle-mail.ts';
-import { listMails } from './mail.ts';
+import { listMails, NoMail, readMail } from './mail.ts';
 import { type Options, readOptions, usage, UsageError } from './options.ts';
-import { createMailer, startOutbox } from './outbox.ts';
+import { createMailer, messageIdOf, readSent, startOutbox } from './outbox.ts';
+import { sampleTroubles, startPaymentService } from './payment-service.ts';
+import { createPayments } from './payments.ts';
 import { createScreen, plain, table } from './progress.ts';
+import { reconcile } from './reconcile.ts';
 import { chooseModel, readSmtp } from './settings.ts';
-import { openShop, type Shop } from './shop.ts';
+import { openShop } from './shop.ts';
 import { supportRules } from './stand-in-rules.ts';
 import { summarize } from './summary.ts';
+import { createTurns } from './turns.ts';
+import { deniedAboveUsd, unattended } from './unattended.ts';
 import { newMails } from './watch-inbox.ts';
 
 const samples = fileURLToPath(new URL('./mails', import.meta.url));
@@ -43,14 +50,14 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
   const mailer = createMailer(outbox?.url ?? smtp.url ?? '', smtp.from);
   ending.push(() => mailer.close());
 
-  // The tools need the shop, and the shop a database that is known only when the worker runs.
-  let shopIsOpen: (shop: Shop) => void = () => undefined;
+  // The tools need a database that is known only when the worker runs.
+  let open: (backend: Backend) => void = () => undefined;
   const app = supportApp({
-    shop: new Promise<Shop>((settle) => (shopIsOpen = settle)),
+    backend: new Promise<Backend>((settle) => (open = settle)),
     mailer,
     mailerKeepsIds: outbox !== undefined || smtp.keepsIds,
     approvalAboveUsd: 50,
-    approvalDeadline: hasTerminal ? '10 minutes' : '10 seconds',
+    approvalDeadline: hasTerminal ? '10 minutes' : '2 minutes',
   });
   screen.line('  Starting: servers where none are named, and a worker ...');
   const worker = await startWorker({
@@ -69,7 +76,10 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
   ending.push(() => worker.stop());
   const shop = await openShop(worker.addresses.databaseUrl);
   ending.push(() => shop.close());
-  shopIsOpen(shop);
+  const bank = await startPaymentService(worker.addresses.databaseUrl, sampleTroubles);
+  ending.push(() => bank.close());
+  const payments = createPayments(bank.url);
+  open({ shop, payments, callOff: (caller) => callOff(worker.client, caller) });
 
   const { temporal, databaseEmbedded } = worker.addresses;
   screen.line(
@@ -90,31 +100,37 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
           ? 'go out by SMTP_URL'
           : `are kept in ${outbox.folder}; SMTP_URL sends them`,
       ],
+      ['payments', `${bank.url}; ${troublesText}`],
       [
         'approvals',
         hasTerminal
           ? 'refunds above 50 USD are asked about here'
-          : 'no terminal: refunds above 50 USD are denied after 10 s',
+          : `no terminal: refunds above ${deniedAboveUsd} USD are denied, those above 50 wait 2 minutes for \`npx belayer approve\``,
       ],
     ]) + '\n',
   );
 
   const desk: Desk = {
     belayer: worker.client,
-    inbox: options.inbox,
     screen,
-    approvals: hasTerminal ? terminalApprovals(screen) : noApprovals,
+    approvals: (hasTerminal ? terminalApprovals : unattended)(screen, payments),
+    turns: createTurns(),
+    sentText: async (key) =>
+      outbox === undefined ? undefined : readSent(outbox.folder, messageIdOf(key, smtp.from)),
     keySuffix: options.fresh ? `-${Date.now().toString(36)}` : '',
     startedAt: await shop.now(),
     stop,
   };
   const all: Handled[] = [];
   const handleAll = async (files: readonly string[]): Promise<void> => {
-    all.push(...(await atOnce(files, options.atOnce, (file) => handleMail(desk, file), stop)));
-    const runs = all.flatMap((mail) => mail.run ?? []);
+    const mails: (readonly [string, Awaited<ReturnType<typeof openMail>>])[] = [];
+    for (const file of files) mails.push([file, await openMail(options.inbox, file)]);
+    all.push(...(await atOnce(mails, options.atOnce, (mail) => handleMail(desk, ...mail), stop)));
+    const allowed = await shop.refundsOf(all.flatMap((mail) => mail.run ?? []));
+    const books = await payments.books(allowed.map(({ order }) => order));
     screen.line(
       summarize(all, {
-        refundedCents: await shop.refundedBy(runs),
+        money: reconcile(all, allowed, books),
         nominal: standIn !== undefined,
         temporalUi: temporal.uiUrl,
         outbox: outbox?.folder,
@@ -134,6 +150,14 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
   ]);
   return all.some((mail) => mail.end === 'failed') ? 1 : stop.aborted && options.once ? 130 : 0;
 }
+
+const troublesText = `${sampleTroubles.hangsUpOn.join(', ')}: it hangs up once the money moved; ${sampleTroubles.slowOn.join(', ')}: it takes ${sampleTroubles.slowMs / 1_000} s`;
+
+const openMail = (inbox: string, file: string) =>
+  readMail(inbox, file).catch((error: unknown) => {
+    if (error instanceof NoMail) return error;
+    throw error;
+  });
 
 /** Runs `work` on all items, some at a time, in order of their start. */
 async function atOnce<Item, Result>(

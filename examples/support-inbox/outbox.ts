@@ -8,10 +8,11 @@
  *    deliver it again. See `repeat` of the tool `reply` in app.ts.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { NotDone } from 'belayer';
+import { simpleParser } from 'mailparser';
 import nodemailer from 'nodemailer';
 import { SMTPServer, type SMTPServerDataStream } from 'smtp-server';
 
@@ -79,6 +80,14 @@ export interface Outbox {
   readonly url: string;
   readonly folder: string;
   close(): Promise<void>;
+}
+
+/** The text of a mail that the outbox keeps. */
+export async function readSent(folder: string, messageId: string): Promise<string | undefined> {
+  const bytes = await readFile(join(folder, `${messageId.slice(1, -1)}.eml`)).catch(
+    () => undefined,
+  );
+  return bytes === undefined ? undefined : (await simpleParser(bytes)).text;
 }
 
 const mailBytesMax = 10 * 1024 * 1024;

@@ -80,7 +80,11 @@ export function describe(event: RunEvent): string | undefined {
       return at(
         event.position,
         'human',
-        pc.yellow(`${event.tool} waits for a decision until ${clock(new Date(event.deadline))}`),
+        pc.yellow(
+          event.request === 'unknown'
+            ? `nobody knows whether ${event.tool} happened: asks`
+            : `${event.tool} waits for a decision until ${clock(new Date(event.deadline))}`,
+        ),
       );
     case 'request.closed':
       return at(
@@ -91,19 +95,29 @@ export function describe(event: RunEvent): string | undefined {
           : `${event.verdict} by ${visible(event.by)}`,
       );
     case 'run.halting':
-      return at('', 'halt', `${visible(event.reason)} (${visible(event.by)})`);
+      return at('', 'halt', pc.yellow(`${visible(event.reason)} (${visible(event.by)})`));
     case 'run.waiting':
       return at('', 'waits', visible(event.detail));
     case 'run.stuck':
       return at('', 'stuck', pc.yellow(visible(event.detail)));
+    case 'request.escalated':
+    case 'request.refused':
     case 'run.unstuck':
-    case 'child.started':
+    case 'run.paused':
+    case 'run.resumed':
+    case 'run.steered':
+    case 'run.extended':
     case 'run.ended':
+    case 'child.started':
+    case 'tool.fellback':
+    case 'message.received':
+    case 'turn.started':
+    case 'turn.ended':
       return undefined;
   }
 }
 
-const at = (position: string, kind: string, text: string): string =>
+export const at = (position: string, kind: string, text: string): string =>
   `${pc.dim(position.split('/')[0]?.padEnd(4) ?? '')} ${kind.padEnd(6)} ${text}`;
 const again = (attempt: number): string => (attempt > 1 ? pc.yellow(`  (attempt ${attempt})`) : '');
 
@@ -134,8 +148,14 @@ export const clock = (date: Date): string =>
     : date.toLocaleString();
 
 const summaryCharsMax = 160;
-const cut = (text: string): string =>
+export const cut = (text: string): string =>
   text.length <= summaryCharsMax ? text : `${text.slice(0, summaryCharsMax)}…`;
+
+/** A letter on one line, without its greeting. */
+export const quoted = (letter: string): string => {
+  const [, ...paragraphs] = letter.trim().split(/\n\s*\n/);
+  return pc.dim(`"${visible(cut(paragraphs.slice(0, -1).join(' ').replaceAll(/\s+/g, ' ')))}"`);
+};
 
 export const micro = (microUsd: number): string => `$${(microUsd / 1_000_000).toFixed(4)}`;
 

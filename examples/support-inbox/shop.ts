@@ -1,10 +1,12 @@
 /**
  * The shop's own tables, in the same PostgreSQL: what the agent's tools read and change.
  *
- * 1. A refund is one row in `shop.payments`, unique by the key of the tool call and by its order: the
- *    same call made twice gives the row of the first, another call for the same order is refused.
+ * 1. A refund is allowed here before any money moves (`payments.ts`): one row in `shop.refunds`, unique
+ *    by the key of the tool call and by its order. The same call made twice is allowed twice, another
+ *    call for the same order is refused.
  * 2. What may be refunded is decided here, against the tables, whatever a model was talked into: the
- *    order is the sender's own, and the amount is at most what was paid for it.
+ *    order is the sender's own, the amount is at most what was paid for it, and it goes back the way
+ *    it came.
  * 3. Money is whole cents.
  */
 import pg from 'pg';
@@ -14,8 +16,10 @@ export interface Order {
   readonly customer: string;
   readonly item: string;
   readonly paidCents: number;
+  readonly paidBy: 'card' | 'transfer';
   readonly state: 'packed' | 'shipped' | 'delivered';
   readonly tracking: string | null;
+  /** Allowed, and so moved or on its way. */
   readonly refundedCents: number;
 }
 
@@ -25,17 +29,24 @@ export interface Refund {
   readonly order: string;
   readonly customer: string;
   readonly cents: number;
+  readonly by: Order['paidBy'];
 }
 
 export type RefundVerdict =
-  | { readonly kind: 'refunded'; readonly id: string }
+  | { readonly kind: 'allowed' }
   | { readonly kind: 'refused'; readonly code: string; readonly message: string };
+
+export interface Allowed {
+  readonly run: string;
+  readonly order: string;
+  readonly cents: number;
+}
 
 export interface Shop {
   /** The customer's own order; another customer's does not exist for them. */
   order(id: string, customer: string): Promise<Order | undefined>;
   ordersOf(customer: string): Promise<readonly Order[]>;
-  refund(refund: Refund): Promise<RefundVerdict>;
+  allowRefund(refund: Refund): Promise<RefundVerdict>;
   /** The same key twice is one row. */
   escalate(row: {
     readonly key: string;
@@ -43,8 +54,8 @@ export interface Shop {
     readonly customer: string;
     readonly reason: string;
   }): Promise<string>;
-  /** Cents that these runs refunded. */
-  refundedBy(runs: readonly string[]): Promise<number>;
+  /** What these runs were allowed to pay back. */
+  refundsOf(runs: readonly string[]): Promise<readonly Allowed[]>;
   /** The database's clock: the one that runs are dated with. */
   now(): Promise<Date>;
   close(): Promise<void>;
@@ -55,10 +66,10 @@ const tables = `
   create table if not exists shop.orders (
     id text primary key, customer text not null, item text not null, paid_cents int not null,
     state text not null, tracking text);
-  create table if not exists shop.payments (
-    id bigint generated always as identity primary key, key text not null unique, run text not null,
-    order_id text not null unique references shop.orders, cents int not null check (cents > 0),
-    made_at timestamptz not null default now());
+  alter table shop.orders add column if not exists paid_by text not null default 'card';
+  create table if not exists shop.refunds (
+    key text primary key, run text not null, order_id text not null unique references shop.orders,
+    cents int not null check (cents > 0), allowed_at timestamptz not null default now());
   create table if not exists shop.escalations (
     id bigint generated always as identity primary key, key text not null unique, run text not null,
     customer text not null, reason text not null, made_at timestamptz not null default now());
@@ -70,12 +81,16 @@ const tables = `
     ('A-1005', 'm.dubois@example.org', 'Harness', 7900, 'delivered', null),
     ('A-1006', 'begona@example.com', 'Climbing shoes', 9900, 'shipped', 'GX-5531-07'),
     ('A-1007', 'mallory@example.com', 'Guide book', 3000, 'delivered', null),
-    ('A-1008', 'ines.costa@example.com', 'Crash pad', 15900, 'shipped', 'GX-5533-90')
-  on conflict do nothing;`;
+    ('A-1008', 'ines.costa@example.com', 'Crash pad', 15900, 'shipped', 'GX-5533-90'),
+    ('A-1009', 'kenji.sato@example.net', 'Ice axe', 4500, 'delivered', null),
+    ('A-1010', 'sofia.rossi@example.com', 'Belay glasses', 2400, 'delivered', null),
+    ('A-1011', 'sofia.rossi@example.com', 'Tent', 12000, 'delivered', null)
+  on conflict do nothing;
+  update shop.orders set paid_by = 'transfer' where id = 'A-1009';`;
 
-const orderColumns = `o.id, o.customer, o.item, o.paid_cents as "paidCents", o.state, o.tracking,
+const orderColumns = `o.id, o.customer, o.item, o.paid_cents as "paidCents", o.paid_by as "paidBy", o.state, o.tracking,
   coalesce(p.cents, 0) as "refundedCents"`;
-const fromOrders = 'from shop.orders o left join shop.payments p on p.order_id = o.id';
+const fromOrders = 'from shop.orders o left join shop.refunds p on p.order_id = o.id';
 
 /** Opens the shop's tables, and makes and fills them where they are not there yet. */
 export async function openShop(databaseUrl: string): Promise<Shop> {
@@ -103,7 +118,7 @@ export async function openShop(databaseUrl: string): Promise<Shop> {
       );
       return found.rows;
     },
-    refund: (refund) => refundOnce(pool, refund),
+    allowRefund: (refund) => allowOnce(pool, refund),
     async escalate({ key, run, customer, reason }) {
       const made = await pool.query<{ id: string }>(
         `with made as (insert into shop.escalations (key, run, customer, reason) values ($1, $2, $3, $4)
@@ -113,12 +128,12 @@ export async function openShop(databaseUrl: string): Promise<Shop> {
       );
       return `E-${made.rows[0]?.id}`;
     },
-    async refundedBy(runs) {
-      const sum = await pool.query<{ cents: number }>(
-        'select coalesce(sum(cents), 0)::int as cents from shop.payments where run = any($1)',
+    async refundsOf(runs) {
+      const found = await pool.query<Allowed>(
+        'select run, order_id as "order", cents from shop.refunds where run = any($1) order by order_id',
         [runs],
       );
-      return sum.rows[0]?.cents ?? 0;
+      return found.rows;
     },
     async now() {
       const clock = await pool.query<{ now: Date }>('select clock_timestamp() as now');
@@ -128,43 +143,37 @@ export async function openShop(databaseUrl: string): Promise<Shop> {
   };
 }
 
-async function refundOnce(pool: pg.Pool, refund: Refund): Promise<RefundVerdict> {
-  const { key, run, order, customer, cents } = refund;
-  // One statement: it happened, or nothing did. Two calls for one order meet at its unique row.
-  const made = await pool.query<{ id: string }>(
-    `insert into shop.payments (key, run, order_id, cents)
-      select $1, $2, id, $5 from shop.orders where id = $3 and customer = $4 and $5 <= paid_cents
-      on conflict do nothing returning id`,
-    [key, run, order, customer, cents],
+async function allowOnce(pool: pg.Pool, refund: Refund): Promise<RefundVerdict> {
+  const { key, run, order, customer, cents, by } = refund;
+  // One statement: it is allowed, or nothing is. Two calls for one order meet at its unique row.
+  await pool.query(
+    `insert into shop.refunds (key, run, order_id, cents)
+      select $1, $2, id, $5 from shop.orders
+        where id = $3 and customer = $4 and $5 <= paid_cents and paid_by = $6
+      on conflict do nothing`,
+    [key, run, order, customer, cents, by],
   );
-  const before = await pool.query<{ id: string; key: string; cents: number }>(
-    'select id, key, cents from shop.payments where key = $1 or order_id = $2 order by (key = $1) desc limit 1',
-    [key, order],
-  );
-  const row = made.rows[0] ?? before.rows.find((payment) => payment.key === key);
-  if (row !== undefined) return { kind: 'refunded', id: `R-${row.id}` };
-  const found = await pool.query<{ paid_cents: number }>(
-    'select paid_cents from shop.orders where id = $1 and customer = $2',
+  const found = await pool.query<{
+    readonly paidCents: number;
+    readonly paidBy: string;
+    readonly key: string | null;
+  }>(
+    `select o.paid_cents as "paidCents", o.paid_by as "paidBy", r.key
+      from shop.orders o left join shop.refunds r on r.order_id = o.id
+      where o.id = $1 and o.customer = $2`,
     [order, customer],
   );
-  const paid = found.rows[0]?.paid_cents;
-  if (paid === undefined)
-    return {
-      kind: 'refused',
-      code: 'no_such_order',
-      message: `${customer} has no order ${order}.`,
-    };
-  if (before.rows.length > 0)
-    return {
-      kind: 'refused',
-      code: 'refunded_before',
-      message: `Order ${order} was refunded before.`,
-    };
-  return {
-    kind: 'refused',
-    code: 'too_much',
-    message: `${usd(cents)} is more than the ${usd(paid)} that were paid for order ${order}.`,
-  };
+  const refused = (code: string, message: string) => ({ kind: 'refused', code, message }) as const;
+  const [paid] = found.rows;
+  if (paid === undefined) return refused('no_such_order', `${customer} has no order ${order}.`);
+  if (paid.key === key) return { kind: 'allowed' };
+  if (paid.key !== null) return refused('refunded_before', `Order ${order} was refunded before.`);
+  if (paid.paidBy !== by)
+    return refused('wrong_way', `Order ${order} was paid by ${paid.paidBy}, not by ${by}.`);
+  return refused(
+    'too_much',
+    `${usd(cents)} is more than the ${usd(paid.paidCents)} that were paid for order ${order}.`,
+  );
 }
 
 export const usd = (cents: number): string => `${(cents / 100).toFixed(2)} USD`;

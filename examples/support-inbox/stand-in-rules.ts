@@ -14,6 +14,7 @@ interface OrderSeen {
   readonly state: 'packed' | 'shipped' | 'delivered';
   readonly tracking?: string;
   readonly paidUsd: number;
+  readonly paidBy: 'card' | 'transfer';
   readonly refundedUsd: number;
 }
 
@@ -22,6 +23,7 @@ const matter = {
     /\b(lawyers?|attorneys?|legal action|sue|court|injur\w*|hospital|police|fraud|scandal|anwalt|gericht|verletz\w*|krankenhaus|abogad[oa]|herid[oa]|avocat|blessée?)\b/iu,
   refund:
     /refund|money back|reimburse|chargeback|erstatt|geld zur(ü|ue)ck|kaufpreis|reembols|devoluci|devolver|rembours|rimbors/iu,
+  stop: /\b(please stop|call (it|this) off|never ?mind)\b/iu,
   where:
     /\bwhere\b|status|arriv|deliver|track|shipp|\bwo (ist|bleibt)\b|liefer|sendung|d[oó]nde|env[ií]o|entrega|llegad|livraison|colis/iu,
 };
@@ -37,6 +39,7 @@ export function supportRules(conversation: Conversation): Reply | undefined {
   const said = `${mail.subject}\n${mail.text}`;
   const words = wordsOf(languageOf(said));
   const ids = orderIds(said);
+  if (matter.stop.test(said)) return callOff(conversation, mail, words);
 
   if (conversation.exchanges.length === 0)
     return ids.length === 0
@@ -44,12 +47,28 @@ export function supportRules(conversation: Conversation): Reply | undefined {
       : calls(ids.map((orderId) => ({ name: 'find_order', arguments: { orderId } })));
 
   const asksRefund = matter.refund.test(said);
-  const tried = made(conversation, 'refund');
+  const tried = refundsTried(conversation);
   if (asksRefund && tried.length === 0 && !matter.grave.test(said)) {
     const wanted = refundsWanted(conversation, said, ids);
     if (wanted.length > 0) return calls(wanted);
   }
   return settle(conversation, { mail, said, words, asksRefund });
+}
+
+/** First it is stopped, then it is looked up what had been paid back, and told. */
+function callOff(conversation: Conversation, mail: MailInput, words: Words): Reply {
+  if (made(conversation, 'call_off').length === 0)
+    return call('call_off', { reason: mail.text.split('\n')[0]?.slice(0, 100) || 'please stop' });
+  if (made(conversation, 'orders_of_customer').length === 0) return call('orders_of_customer', {});
+  const refunded = ordersFound(conversation)
+    .filter((order) => order.refundedUsd > 0)
+    .map((order) => `${order.refundedUsd.toFixed(2)} USD for ${order.orderId}`);
+  if (made(conversation, 'reply').length === 0)
+    return letter(mail, words.letter(words.calledOff(refunded)));
+  return end(
+    'called-off',
+    `Stopped what was under way; paid back or on its way: ${refunded.join(', ') || 'nothing'}.`,
+  );
 }
 
 interface Case {
@@ -62,24 +81,23 @@ interface Case {
 /** Everything was looked up and tried: escalate where it has to be, answer, end. */
 function settle(conversation: Conversation, { mail, said, words, asksRefund }: Case): Reply {
   const orders = ordersFound(conversation);
-  const refunds = made(conversation, 'refund');
+  const refunds = refundsTried(conversation);
   const paid = refunds.filter((exchange) => errorOf(exchange.result) === undefined);
-  const refused = refunds.filter((exchange) => errorOf(exchange.result) !== undefined);
+  const refused = refunds.flatMap((exchange) => errorOf(exchange.result) ?? []);
   const reason = whyEscalate({
     said,
     asksRefund,
     orders,
-    refused: refused.map((exchange) => errorOf(exchange.result)),
+    refused,
   });
 
   if (reason !== undefined && made(conversation, 'escalate').length === 0)
     return call('escalate', { reason });
   if (made(conversation, 'reply').length === 0)
-    return call('reply', {
-      subject: /^re:/i.test(mail.subject) ? mail.subject : `Re: ${mail.subject}`,
-      text: words.letter(body({ words, reason, paid: paid.map(amountOf), orders, asksRefund })),
-      ...(mail.messageId === undefined ? {} : { inReplyTo: mail.messageId }),
-    });
+    return letter(
+      mail,
+      words.letter(body({ words, reason, refused, paid: paid.map(amountOf), orders, asksRefund })),
+    );
 
   const failed = errorOf(made(conversation, 'reply').at(-1)?.result);
   if (failed !== undefined) {
@@ -103,11 +121,13 @@ function settle(conversation: Conversation, { mail, said, words, asksRefund }: C
 function body(seen: {
   readonly words: Words;
   readonly reason: string | undefined;
+  readonly refused: readonly string[];
   readonly paid: readonly string[];
   readonly orders: readonly OrderSeen[];
   readonly asksRefund: boolean;
 }): string {
   const { words, orders } = seen;
+  if (seen.refused.includes('denied')) return words.denied;
   if (seen.reason !== undefined) return words.colleague;
   if (seen.paid.length > 0) return seen.paid.map((amount) => words.refunded(amount)).join(' ');
   if (orders.length === 0) return words.whichOrder;
@@ -118,7 +138,7 @@ function whyEscalate(seen: {
   readonly said: string;
   readonly asksRefund: boolean;
   readonly orders: readonly OrderSeen[];
-  readonly refused: readonly (string | undefined)[];
+  readonly refused: readonly string[];
 }): string | undefined {
   if (matter.grave.test(seen.said)) return 'The mail speaks of injury, law or fraud.';
   if (seen.refused.length > 0)
@@ -132,7 +152,7 @@ function whyEscalate(seen: {
   return undefined;
 }
 
-/** A named amount for the orders that the mail names, else all that was paid for the one order there is. */
+/** A named amount for the orders that the mail names, else all that was paid for them, or for the only one. */
 function refundsWanted(
   conversation: Conversation,
   said: string,
@@ -140,13 +160,17 @@ function refundsWanted(
 ): ScriptedToolCall[] {
   const orders = ordersFound(conversation);
   const named = amountIn(said);
+  const way = (id: string): string =>
+    orders.find((order) => order.orderId === id)?.paidBy === 'transfer' ? 'wire_refund' : 'refund';
+  const refund = (orderId: string, amountUsd: number): ScriptedToolCall => ({
+    name: way(orderId),
+    arguments: { orderId, amountUsd },
+  });
   if (named !== undefined && ids.length > 0 && (orders.length > 0 || ids.length > 1))
-    return ids.map((orderId) => ({ name: 'refund', arguments: { orderId, amountUsd: named } }));
-  const [order, ...others] = orders;
-  if (order === undefined || others.length > 0 || order.refundedUsd > 0) return [];
-  return [
-    { name: 'refund', arguments: { orderId: order.orderId, amountUsd: named ?? order.paidUsd } },
-  ];
+    return ids.map((orderId) => refund(orderId, named));
+  const isClear = orders.length === 1 || (orders.length > 1 && orders.length === ids.length);
+  if (!isClear || orders.some((order) => order.refundedUsd > 0)) return [];
+  return orders.map((order) => refund(order.orderId, named ?? order.paidUsd));
 }
 
 function readMail(text: string): MailInput | undefined {
@@ -175,9 +199,8 @@ function amountIn(text: string): number | undefined {
 function ordersFound({ exchanges }: Conversation): OrderSeen[] {
   const seen = exchanges.flatMap(({ name, result }): OrderSeen[] => {
     if (errorOf(result) !== undefined) return [];
-    if (name === 'find_order') return [JSON.parse(result ?? '') as OrderSeen];
-    if (name === 'orders_of_customer')
-      return (JSON.parse(result ?? '') as { orders: OrderSeen[] }).orders;
+    if (name === 'find_order') return [parsed(result) as OrderSeen];
+    if (name === 'orders_of_customer') return (parsed(result) as { orders: OrderSeen[] }).orders;
     return [];
   });
   return seen.slice(0, ordersMax);
@@ -186,16 +209,28 @@ function ordersFound({ exchanges }: Conversation): OrderSeen[] {
 const made = (conversation: Conversation, tool: string) =>
   conversation.exchanges.filter((exchange) => exchange.name === tool);
 
+const refundsTried = (conversation: Conversation) =>
+  conversation.exchanges.filter(({ name }) => name === 'refund' || name === 'wire_refund');
+
 const amountOf = (exchange: { readonly result: string | undefined }): string =>
-  (JSON.parse(exchange.result ?? '') as { amount: string }).amount;
+  (parsed(exchange.result) as { amount: string }).amount;
 
 /** The code of a tool's error, or undefined where it brought a result. */
 function errorOf(result: string | undefined): string | undefined {
   if (result === undefined) return 'no_result';
-  const { error } = JSON.parse(result) as { error?: { code: string } };
+  const { error } = parsed(result) as { error?: { code: string } };
   return error?.code;
 }
 
+/** A result that a human gave stands below a line that says so. */
+const parsed = (result = ''): unknown => JSON.parse(result.slice(result.indexOf('{')));
+
+const letter = (mail: MailInput, text: string): Reply =>
+  call('reply', {
+    subject: /^re:/i.test(mail.subject) ? mail.subject : `Re: ${mail.subject}`,
+    text,
+    ...(mail.messageId === undefined ? {} : { inReplyTo: mail.messageId }),
+  });
 const calls = (toolCalls: readonly ScriptedToolCall[]): Reply => ({ toolCalls });
 const call = (name: string, args: Readonly<Record<string, unknown>>): Reply =>
   calls([{ name, arguments: args }]);

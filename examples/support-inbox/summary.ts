@@ -1,11 +1,11 @@
 /** What all mails came to, and where to look further. */
 import { relative } from 'node:path';
 import type { Handled } from './handle-mail.ts';
-import { micro, table } from './progress.ts';
-import { usd } from './shop.ts';
+import { cut, micro, table, visible } from './progress.ts';
 
 export interface Surroundings {
-  readonly refundedCents: number;
+  /** The books against what the runs believe. */
+  readonly money: string;
   readonly nominal: boolean;
   readonly temporalUi: string | undefined;
   /** Absent where a mail server of the user's own was given the replies. */
@@ -23,10 +23,19 @@ export function summarize(handled: readonly Handled[], around: Surroundings): st
   const example = withRun.findLast((mail) => mail.end !== 'under way')?.run ?? 'RUN';
   return [
     '',
+    table(
+      handled
+        .toSorted((one, other) => one.file.localeCompare(other.file))
+        .map(({ file, resolution, summary, decisions }) => [
+          visible(file.replace(/\.eml$/i, '')),
+          `${resolution.padEnd(10)}  ${visible(cut([summary, ...decisions.map((each) => `(${each})`)].join(' ')))}`,
+        ]),
+    ),
+    '',
     table([
       ['mails', `${handled.length}${before === 0 ? '' : `, ${before} of them handled before`}`],
       ['outcomes', counted(handled.map((mail) => mail.resolution))],
-      ['refunds', `${tool('refund')}, together ${usd(around.refundedCents)}`],
+      ['money', around.money],
       ['replies', String(tool('reply'))],
       ['escalations', String(tool('escalate'))],
       ['calls', `${calls}, in ${attempts} attempts (${attempts - calls} retried)`],

@@ -37,9 +37,13 @@ afterAll(async () => {
   await database?.end();
   await servers?.stop();
 });
-afterEach(() => {
+afterEach(async () => {
   for (const child of children) killGroup(child);
   rmSync(folder, { recursive: true, force: true });
+  // Each test has a shop and a payment service of its own.
+  await database.query(
+    'drop schema if exists shop cascade; drop schema if exists payments cascade',
+  );
 });
 
 interface Program {
@@ -108,9 +112,13 @@ function killGroup(child: ChildProcess): void {
 const rows = async <Row extends pg.QueryResultRow>(text: string): Promise<readonly Row[]> =>
   (await database.query<Row>(text)).rows;
 
-/** None while the program has not made the table. */
+/** What the payment service moved. None while the program has not made the table. */
 const payments = () =>
-  rows('select order_id, cents from shop.payments order by order_id').catch(() => []);
+  rows<{ reference: string; cents: number }>(
+    'select reference, cents from payments.books order by reference, id',
+  ).catch(() => []);
+const movedFor = async (order: string) =>
+  (await payments()).filter(({ reference }) => reference === order);
 
 const outboxFiles = (): readonly string[] => {
   const outbox = join(folder, 'data', 'outbox');
@@ -130,6 +138,8 @@ test('killed again and again in the middle, every mail comes to one end, one rep
     // Paid, and most likely not yet recorded as paid: the same for a reply that is on disk.
     (program) => program.while(async () => (await payments()).length === 0),
     (program) => program.while(() => Promise.resolve(outboxFiles().length === 0)),
+    // Moved, and the answer is lost with its connection: nobody has been asked yet, or just now.
+    (program) => program.while(async () => (await movedFor('A-1009')).length === 0),
     (program) => program.until(/reply done/),
     (program) => program.until(/before +\w+:/),
   ];
@@ -142,20 +152,32 @@ test('killed again and again in the middle, every mail comes to one end, one rep
   const program = start(['--think', '50']);
   expect(await program.exit, program.text()).toBe(0);
 
-  const runs = await rows<{ key: string; outcome: { kind: string } }>(
-    `select key, outcome from belayer.run where agent = 'support'`,
+  const runs = await rows<{ id: string; key: string; customer: string; outcome: Outcome }>(
+    `select id, key, customer, outcome from belayer.run where agent = 'support'`,
   );
-  expect(runs.length).toBe(9);
-  expect(new Set(runs.map((run) => run.key)).size).toBe(9);
-  expect(runs.every((run) => run.outcome?.kind === 'done')).toBe(true);
+  expect(runs.length).toBe(12);
+  expect(new Set(runs.map((run) => run.key)).size).toBe(12);
+  // The one that its customer called off, and all others.
+  const halted = runs.filter((run) => run.outcome?.kind === 'stopped');
+  expect(halted).toMatchObject([
+    { customer: 'sofia.rossi@example.com', outcome: { because: 'halted' } },
+  ]);
+  expect(runs.filter((run) => run.outcome?.kind === 'done').length).toBe(11);
   // The kills did hit calls that were under way.
   expect((await rows(`select from belayer.attempt where outcome = 'lost'`)).length).toBeGreaterThan(
     0,
   );
-  expect(await payments()).toEqual([
-    { order_id: 'A-1002', cents: 3450 },
-    { order_id: 'A-1004', cents: 1800 },
+  const moved = await payments();
+  expect(moved.filter(({ reference }) => reference !== 'A-1010')).toEqual([
+    { reference: 'A-1002', cents: 3450 },
+    { reference: 'A-1004', cents: 1800 },
+    { reference: 'A-1009', cents: 4500 },
   ]);
+  // Of the run that was halted: on its way at that time, or not yet, but never twice.
+  expect((await movedFor('A-1010')).length).toBeLessThanOrEqual(1);
+  expect(program.text()).toMatch(
+    /money +\d paid back.*each once in the books, as its run believes/,
+  );
   // The one over 50 USD, which nobody approved; the injury; the one that gave orders to the model.
   expect(await rows('select customer from shop.escalations order by customer')).toEqual([
     { customer: 'm.dubois@example.org' },
@@ -164,31 +186,68 @@ test('killed again and again in the middle, every mail comes to one end, one rep
   ]);
   const mails = await sentMails();
   const receivers = mails.map((mail) => [mail.to].flat()[0]?.text);
-  expect(receivers.length).toBe(8);
+  expect(receivers.length).toBe(10);
   expect(new Set(receivers)).toEqual(
     new Set([
       'ana.silva@example.com',
       'begona@example.com',
       'joerg.mueller@example.org',
+      'kenji.sato@example.net',
       'lena.f@example.net',
       'm.dubois@example.org',
       'mallory@example.com',
       'priya@example.net',
+      'sofia.rossi@example.com',
       'tom.okafor@example.com',
     ]),
   );
-  expect(new Set(mails.map((mail) => mail.messageId)).size).toBe(8);
+  expect(new Set(mails.map((mail) => mail.messageId)).size).toBe(10);
 
   const again = start([]);
   expect(await again.exit, again.text()).toBe(0);
-  expect(again.text()).toContain('9, 9 of them handled before');
-  expect((await sentMails()).length).toBe(8);
+  expect(again.text()).toContain('12, 12 of them handled before');
+  expect(again.text()).toMatch(/11-glasses-and-tent +before halted/);
+  expect((await sentMails()).length).toBe(10);
+  expect(await payments()).toEqual(moved);
+  expect((await rows(`select from belayer.run where agent = 'support'`)).length).toBe(12);
 }, 240_000);
+
+test('where nobody is at the terminal, a lost answer is looked up, a large refund denied, and a halt obeyed', async () => {
+  folder = mkdtempSync(join(tmpdir(), 'belayer-inbox-'));
+  const program = start(['--fresh']);
+  expect(await program.exit, program.text()).toBe(0);
+  const text = program.text();
+  // The money moved and the connection died: asked about, with the evidence, and settled by the books.
+  expect(text).toMatch(/10-ice-axe +2\.1 +tool +wire_refund failed \(failed\), next: ask/);
+  expect(text).toMatch(/10-ice-axe +attempt 1 .*unknown: .*ended before its answer/);
+  expect(text).toMatch(/10-ice-axe +books .*P-\d+, transfer, 45\.00 USD for A-1009/);
+  expect(text).toMatch(/10-ice-axe +2\.1 +human +answered by the example, by the books/);
+  expect(text).toMatch(/10-ice-axe +end +refunded: Refunded 45\.00 USD for A-1009/);
+  // Denied, and what the customer is told then.
+  expect(text).toMatch(/03-damaged-rope +2\.1 +human +denied by the example, by its rule/);
+  expect(text).toMatch(/03-damaged-rope +"we could not pay the money back at once/);
+  // Halted with one refund on its way and another waiting for a human.
+  expect(text).toMatch(
+    /11-glasses-and-tent +end +halted: in flight, and recorded: refund 2\.1; never carried out: refund 2\.2/,
+  );
+  expect(text).toMatch(/12-please-stop +"we have stopped.*24\.00 USD for A-1010/);
+  expect(text).toMatch(/money +4 paid back, together 121\.50 USD: each once in the books/);
+  // What a human settles afterwards is no start.
+  const late = await rows(`select a.position from belayer.attempt a
+    join belayer.event e on e.run_no = a.run_no and e.kind = 'run.halting' 
+      where a.started_at > e.at and a.worker not like 'human %'`);
+  expect(late).toEqual([]);
+}, 120_000);
+
+interface Outcome {
+  readonly kind: string;
+  readonly because?: string;
+}
 
 const hasScript = spawnSync('/usr/bin/env', ['script', '--version']).status === 0;
 
 test.skipIf(!hasScript)(
-  'at a terminal a human approves one refund over 50 USD and denies another',
+  'at a terminal a human approves one refund, denies another, and is shown the books for a third',
   async () => {
     folder = mkdtempSync(join(tmpdir(), 'belayer-inbox-'));
     const inbox = join(folder, 'inbox');
@@ -198,18 +257,24 @@ test.skipIf(!hasScript)(
       join(inbox, '2.eml'),
       'From: begona@example.com\nSubject: A-1006\n\nPlease refund the shoes of A-1006, they are too small.\n',
     );
+    copyFileSync(join(samples, '10-ice-axe.eml'), join(inbox, '3.eml'));
     const program = start(['--fresh', '--inbox', inbox, '--at-once', '1'], 'pseudo');
     await program.until(/Approve refund .*A-1003.* y\/N/);
     expect(program.text()).toContain('189');
     program.child.stdin?.write('y\r');
     await program.until(/Approve refund .*A-1006.* y\/N/);
     program.child.stdin?.write('\r');
+    await program.until(/Take wire_refund .*A-1009.* as done\? y\/N/);
+    expect(program.text()).toMatch(/books +.*P-2, transfer, 45\.00 USD for A-1009/);
+    program.child.stdin?.write('y\r');
     expect(await program.exit, program.text()).toBe(0);
     expect(program.text()).toMatch(/1 +end +refunded: Refunded 189\.00 USD/);
     expect(program.text()).toMatch(/2 +end +escalated: A refund was not made: denied/);
-    expect(
-      await rows(`select cents from shop.payments where order_id in ('A-1003', 'A-1006')`),
-    ).toEqual([{ cents: 18_900 }]);
+    expect(program.text()).toMatch(/3 +end +refunded: Refunded 45\.00 USD/);
+    expect(await payments()).toEqual([
+      { reference: 'A-1003', cents: 18_900 },
+      { reference: 'A-1009', cents: 4_500 },
+    ]);
   },
 );
 

@@ -22,8 +22,8 @@ describe('the samples', () => {
     const mails = await Promise.all(
       (await listMails(samples)).map((file) => readMail(samples, file)),
     );
-    expect(mails.length).toBe(9);
-    expect(new Set(mails.map((mail) => mail.key)).size).toBe(9);
+    expect(mails.length).toBe(12);
+    expect(new Set(mails.map((mail) => mail.key)).size).toBe(12);
     for (const mail of mails) expect(mailInput.parse(mail.input)).toEqual(mail.input);
   });
 

@@ -23,7 +23,11 @@ async function decide(input: unknown, results: Results) {
     for (const call of calls) {
       made.push(`${call.function.name} ${call.function.arguments}`);
       const result = results[call.function.name] ?? {};
-      messages.push({ role: 'tool', tool_call_id: call.id, content: JSON.stringify(result) });
+      messages.push({
+        role: 'tool',
+        tool_call_id: call.id,
+        content: typeof result === 'string' ? result : JSON.stringify(result),
+      });
     }
   }
   throw new Error('The rules came to no end.');
@@ -66,9 +70,31 @@ test('a refund that was denied, or made before, goes to a colleague', async () =
     refund: { error: { code: 'denied' } },
   });
   expect(tools(denied.made)).toEqual(['find_order', 'refund', 'escalate', 'reply']);
+  expect(denied.made[3]).toContain('the refund was not approved');
   expect(denied.end.resolution).toBe('escalated');
   const before = await decide(mail, order('A-1003', 189, 189));
   expect(tools(before.made)).toEqual(['find_order', 'escalate', 'reply']);
+});
+
+test('what was paid by bank transfer goes back by transfer, also when a human says that it happened', async () => {
+  const { made, end } = await decide(await sample('10-ice-axe.eml'), {
+    find_order: { orderId: 'A-1009', item: 'x', paidUsd: 45, paidBy: 'transfer', refundedUsd: 0 },
+    wire_refund: '[a human says that it happened, with this result]\n{"amount":"45.00 USD"}',
+  });
+  expect(made[1]).toBe('wire_refund {"orderId":"A-1009","amountUsd":45}');
+  expect(made[2]).toContain('we have refunded 45.00 USD');
+  expect(end.resolution).toBe('refunded');
+});
+
+test('a customer who says stop is told what was paid back before', async () => {
+  const { made, end } = await decide(await sample('12-please-stop.eml'), {
+    orders_of_customer: {
+      orders: [{ orderId: 'A-1010', item: 'x', paidUsd: 24, refundedUsd: 24 }],
+    },
+  });
+  expect(tools(made)).toEqual(['call_off', 'orders_of_customer', 'reply']);
+  expect(made[2]).toContain('24.00 USD for A-1010');
+  expect(end.resolution).toBe('called-off');
 });
 
 test('injuries and lawyers go to a colleague, and nothing is paid', async () => {
