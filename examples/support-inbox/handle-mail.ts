@@ -1,8 +1,9 @@
 /** One mail, from its file to the end of its run. */
 import type { Belayer, RunEvent } from 'belayer/client';
 import type { resolutions, SupportApp } from './app.ts';
+import { describe } from './event-line.ts';
 import { NoMail, type Mail } from './mail.ts';
-import { at, describe, ended, plain, quoted, type Screen } from './progress.ts';
+import { at, ended, plain, quoted, type Screen } from './progress.ts';
 import type { Approvals } from './questions.ts';
 import { decisionsOf, haltOf, nothing, type Tally, tallyOf } from './tally.ts';
 import type { Turn, Turns } from './turns.ts';

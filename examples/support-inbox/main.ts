@@ -6,22 +6,24 @@ import { startStandIn } from 'belayer/testing';
 import { startWorker } from 'belayer/worker';
 import { supportApp } from './app.ts';
 import { terminalApprovals } from './approvals.ts';
+import { atOnce } from './at-once.ts';
 import type { Backend } from './backend.ts';
 import { callOff } from './call-off.ts';
 import { type Desk, handleMail, type Handled } from './handle-mail.ts';
 import { listMails, NoMail, readMail } from './mail.ts';
+import { opening } from './opening.ts';
 import { type Options, readOptions, usage, UsageError } from './options.ts';
 import { createMailer, messageIdOf, readSent, startOutbox } from './outbox.ts';
 import { sampleTroubles, startPaymentService } from './payment-service.ts';
 import { createPayments } from './payments.ts';
-import { createScreen, plain, table } from './progress.ts';
+import { createScreen, plain } from './progress.ts';
 import { reconcile } from './reconcile.ts';
 import { chooseModel, readSmtp } from './settings.ts';
 import { openShop } from './shop.ts';
 import { supportRules } from './stand-in-rules.ts';
 import { summarize } from './summary.ts';
 import { createTurns } from './turns.ts';
-import { deniedAboveUsd, unattended } from './unattended.ts';
+import { unattended } from './unattended.ts';
 import { newMails } from './watch-inbox.ts';
 
 const samples = fileURLToPath(new URL('./mails', import.meta.url));
@@ -81,33 +83,16 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
   const payments = createPayments(bank.url);
   open({ shop, payments, callOff: (caller) => callOff(worker.client, caller) });
 
-  const { temporal, databaseEmbedded } = worker.addresses;
+  const { temporal } = worker.addresses;
   screen.line(
-    table([
-      ['mails', `${first.length} in ${options.inbox}`],
-      [
-        'model',
-        model ??
-          'the stand-in, a program of rules; OPENAI_API_KEY or OPENAI_BASE_URL gives a real one',
-      ],
-      [
-        'servers',
-        `Temporal ${temporal.address}${temporal.embedded ? ' (embedded)' : ''}, PostgreSQL${databaseEmbedded ? ' (embedded)' : ' of DATABASE_URL'}`,
-      ],
-      [
-        'replies',
-        outbox === undefined
-          ? 'go out by SMTP_URL'
-          : `are kept in ${outbox.folder}; SMTP_URL sends them`,
-      ],
-      ['payments', `${bank.url}; ${troublesText}`],
-      [
-        'approvals',
-        hasTerminal
-          ? 'refunds above 50 USD are asked about here'
-          : `no terminal: refunds above ${deniedAboveUsd} USD are denied, those above 50 wait 2 minutes for \`npx belayer approve\``,
-      ],
-    ]) + '\n',
+    opening({
+      inbox: `${first.length} in ${options.inbox}`,
+      model,
+      servers: worker.addresses,
+      outbox: outbox?.folder,
+      payments: bank.url,
+      hasTerminal,
+    }),
   );
 
   const desk: Desk = {
@@ -151,32 +136,11 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
   return all.some((mail) => mail.end === 'failed') ? 1 : stop.aborted && options.once ? 130 : 0;
 }
 
-const troublesText = `${sampleTroubles.hangsUpOn.join(', ')}: it hangs up once the money moved; ${sampleTroubles.slowOn.join(', ')}: it takes ${sampleTroubles.slowMs / 1_000} s`;
-
 const openMail = (inbox: string, file: string) =>
   readMail(inbox, file).catch((error: unknown) => {
     if (error instanceof NoMail) return error;
     throw error;
   });
-
-/** Runs `work` on all items, some at a time, in order of their start. */
-async function atOnce<Item, Result>(
-  items: readonly Item[],
-  count: number,
-  work: (item: Item) => Promise<Result>,
-  stop: AbortSignal,
-): Promise<readonly Result[]> {
-  const results: Result[] = [];
-  const waiting = items.values();
-  const one = async (): Promise<void> => {
-    for (const item of waiting) {
-      if (stop.aborted) return;
-      results.push(await work(item));
-    }
-  };
-  await Promise.all(Array.from({ length: count }, one));
-  return results;
-}
 
 /** The first Ctrl-C ends in order, the second at once: the runs lose nothing either way. */
 function stopOnSignals(): AbortSignal {

@@ -6,17 +6,19 @@
  */
 import type { Conversation, Reply, ScriptedToolCall } from 'belayer/testing';
 import type { MailInput } from './mail.ts';
+import {
+  amountIn,
+  amountOf,
+  errorOf,
+  made,
+  orderIds,
+  ordersFound,
+  type OrderSeen,
+  readMail,
+  refundsTried,
+  stoppedBy,
+} from './stand-in-sight.ts';
 import { languageOf, wordsOf, type Words } from './stand-in-words.ts';
-
-interface OrderSeen {
-  readonly orderId: string;
-  readonly item: string;
-  readonly state: 'packed' | 'shipped' | 'delivered';
-  readonly tracking?: string;
-  readonly paidUsd: number;
-  readonly paidBy: 'card' | 'transfer';
-  readonly refundedUsd: number;
-}
 
 const matter = {
   grave:
@@ -27,8 +29,6 @@ const matter = {
   where:
     /\bwhere\b|status|arriv|deliver|track|shipp|\bwo (ist|bleibt)\b|liefer|sendung|d[oó]nde|env[ií]o|entrega|llegad|livraison|colis/iu,
 };
-
-const ordersMax = 4;
 
 /** Undefined: the conversation is not about a mail, and the general rules of the stand-in answer. */
 export function supportRules(conversation: Conversation): Reply | undefined {
@@ -57,17 +57,23 @@ export function supportRules(conversation: Conversation): Reply | undefined {
 
 /** First it is stopped, then it is looked up what had been paid back, and told. */
 function callOff(conversation: Conversation, mail: MailInput, words: Words): Reply {
-  if (made(conversation, 'call_off').length === 0)
+  const [stop] = made(conversation, 'call_off');
+  if (stop === undefined)
     return call('call_off', { reason: mail.text.split('\n')[0]?.slice(0, 100) || 'please stop' });
+  const hasReplied = made(conversation, 'reply').length > 0;
+  if (stoppedBy(stop).length === 0) {
+    const reason = 'The customer wants something stopped, and nothing is under way.';
+    if (made(conversation, 'escalate').length === 0) return call('escalate', { reason });
+    return hasReplied ? end('escalated', reason) : letter(mail, words.letter(words.colleague));
+  }
   if (made(conversation, 'orders_of_customer').length === 0) return call('orders_of_customer', {});
   const refunded = ordersFound(conversation)
     .filter((order) => order.refundedUsd > 0)
     .map((order) => `${order.refundedUsd.toFixed(2)} USD for ${order.orderId}`);
-  if (made(conversation, 'reply').length === 0)
-    return letter(mail, words.letter(words.calledOff(refunded)));
+  if (!hasReplied) return letter(mail, words.letter(words.calledOff(refunded)));
   return end(
     'called-off',
-    `Stopped what was under way; paid back or on its way: ${refunded.join(', ') || 'nothing'}.`,
+    `Stopped what was under way; paid back, or on its way: ${refunded.join(', ') || 'nothing'}.`,
   );
 }
 
@@ -152,7 +158,7 @@ function whyEscalate(seen: {
   return undefined;
 }
 
-/** A named amount for the orders that the mail names, else all that was paid for them, or for the only one. */
+/** A named amount for the orders that the mail names, else all that was paid for them, or the only one. */
 function refundsWanted(
   conversation: Conversation,
   said: string,
@@ -172,58 +178,6 @@ function refundsWanted(
   if (!isClear || orders.some((order) => order.refundedUsd > 0)) return [];
   return orders.map((order) => refund(order.orderId, named ?? order.paidUsd));
 }
-
-function readMail(text: string): MailInput | undefined {
-  try {
-    const mail = JSON.parse(text) as MailInput;
-    return typeof mail?.from === 'string' && typeof mail.text === 'string' ? mail : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-const orderIds = (text: string): string[] =>
-  [...new Set([...text.matchAll(/\b[A-Z]{1,3}-\d{3,8}\b/gu)].map(([id]) => id))].slice(
-    0,
-    ordersMax,
-  );
-
-function amountIn(text: string): number | undefined {
-  const found =
-    /[$€]\s?(\d{1,5}(?:[.,]\d{2})?)\b/u.exec(text) ??
-    /\b(\d{1,5}(?:[.,]\d{2})?)\s?(?:USD|EUR|dollars?|euros?|€)/iu.exec(text);
-  const amount = Number(found?.[1]?.replace(',', '.'));
-  return Number.isFinite(amount) && amount > 0 ? amount : undefined;
-}
-
-function ordersFound({ exchanges }: Conversation): OrderSeen[] {
-  const seen = exchanges.flatMap(({ name, result }): OrderSeen[] => {
-    if (errorOf(result) !== undefined) return [];
-    if (name === 'find_order') return [parsed(result) as OrderSeen];
-    if (name === 'orders_of_customer') return (parsed(result) as { orders: OrderSeen[] }).orders;
-    return [];
-  });
-  return seen.slice(0, ordersMax);
-}
-
-const made = (conversation: Conversation, tool: string) =>
-  conversation.exchanges.filter((exchange) => exchange.name === tool);
-
-const refundsTried = (conversation: Conversation) =>
-  conversation.exchanges.filter(({ name }) => name === 'refund' || name === 'wire_refund');
-
-const amountOf = (exchange: { readonly result: string | undefined }): string =>
-  (parsed(exchange.result) as { amount: string }).amount;
-
-/** The code of a tool's error, or undefined where it brought a result. */
-function errorOf(result: string | undefined): string | undefined {
-  if (result === undefined) return 'no_result';
-  const { error } = parsed(result) as { error?: { code: string } };
-  return error?.code;
-}
-
-/** A result that a human gave stands below a line that says so. */
-const parsed = (result = ''): unknown => JSON.parse(result.slice(result.indexOf('{')));
 
 const letter = (mail: MailInput, text: string): Reply =>
   call('reply', {

@@ -87,7 +87,9 @@ test('what was paid by bank transfer goes back by transfer, also when a human sa
 });
 
 test('a customer who says stop is told what was paid back before', async () => {
-  const { made, end } = await decide(await sample('12-please-stop.eml'), {
+  const mail = await sample('12-please-stop.eml');
+  const { made, end } = await decide(mail, {
+    call_off: { stopped: ['support-1'] },
     orders_of_customer: {
       orders: [{ orderId: 'A-1010', item: 'x', paidUsd: 24, refundedUsd: 24 }],
     },
@@ -95,6 +97,9 @@ test('a customer who says stop is told what was paid back before', async () => {
   expect(tools(made)).toEqual(['call_off', 'orders_of_customer', 'reply']);
   expect(made[2]).toContain('24.00 USD for A-1010');
   expect(end.resolution).toBe('called-off');
+  const late = await decide(mail, { call_off: { stopped: [] } });
+  expect(tools(late.made)).toEqual(['call_off', 'escalate', 'reply']);
+  expect(late.end.resolution).toBe('escalated');
 });
 
 test('injuries and lawyers go to a colleague, and nothing is paid', async () => {
