@@ -61,6 +61,9 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
     approvalAboveUsd: 50,
     approvalDeadline: hasTerminal ? '10 minutes' : '2 minutes',
   });
+  // What the tools work with is closed after the worker, which may still be in the middle of one.
+  const backendEnding: Ending = [];
+  ending.push(() => endAll(backendEnding));
   screen.line('  Starting: servers where none are named, and a worker ...');
   const worker = await startWorker({
     app,
@@ -77,9 +80,9 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
   });
   ending.push(() => worker.stop());
   const shop = await openShop(worker.addresses.databaseUrl);
-  ending.push(() => shop.close());
+  backendEnding.push(() => shop.close());
   const bank = await startPaymentService(worker.addresses.databaseUrl, sampleTroubles);
-  ending.push(() => bank.close());
+  backendEnding.push(() => bank.close());
   const payments = createPayments(bank.url);
   open({ shop, payments, callOff: (caller) => callOff(worker.client, caller) });
 
@@ -142,6 +145,11 @@ const openMail = (inbox: string, file: string) =>
     throw error;
   });
 
+/** The last that was begun ends first; one that cannot end holds up no other. */
+async function endAll(ending: Ending): Promise<void> {
+  for (const end of ending.toReversed()) await Promise.resolve(end()).catch(() => undefined);
+}
+
 /** The first Ctrl-C ends in order, the second at once: the runs lose nothing either way. */
 function stopOnSignals(): AbortSignal {
   const stop = new AbortController();
@@ -173,6 +181,6 @@ try {
   process.stderr.write(`${known ? plain(error) : (error as Error).stack}\n`);
   process.exitCode = exitCodeOf(error);
 }
-for (const end of ending.toReversed()) await Promise.resolve(end()).catch(() => undefined);
+await endAll(ending);
 // Idle connections that a library keeps must not hold up a finished program.
 process.exit();
