@@ -20,8 +20,8 @@ import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import type { Parts } from './parts.ts';
-import { createRun, type Run } from './run.ts';
-import { send, type SendOptions, type Turn } from './sessions.ts';
+import { createRun, type Run, type Turn } from './run.ts';
+import { send, type SendOptions } from './sessions.ts';
 import { type Environment, readSettings, type Settings } from './settings.ts';
 import { startWorkflow } from './start-workflow.ts';
 import {

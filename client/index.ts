@@ -1,8 +1,15 @@
 /** Asks: `belayer/client`, for application code that starts runs and answers for them. */
 export { type Belayer, connect, type ConnectOptions } from './connect.ts';
 export type { StartOptions } from './check-start.ts';
-export { type Outcome, type Run, RunFailed, RunStopped, type WatchOptions } from './run.ts';
-export type { SendOptions, Turn } from './sessions.ts';
+export {
+  type Outcome,
+  type Run,
+  RunFailed,
+  RunStopped,
+  type Turn,
+  type WatchOptions,
+} from './run.ts';
+export type { SendOptions } from './sessions.ts';
 export type { ApproveOptions, DecisionOptions, Extension } from './tell-run.ts';
 export type { ForcedHalt } from './force-halt.ts';
 export type { HaltReceipt } from './halt-run.ts';

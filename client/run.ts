@@ -1,5 +1,6 @@
 /** One run, from outside: watch it, wait for it, stop it, answer what it asks. */
 import { ApplicationFailure, WorkflowFailedError, WorkflowNotFoundError } from '@temporalio/client';
+import { randomUUID } from 'node:crypto';
 import type { RunOutcome, StopReason } from '../contracts/agent-run.ts';
 import type { ReplyDelta, RunEvent } from '../contracts/events.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
@@ -10,6 +11,8 @@ import { readRun, type RunRow } from '../storage/reading-runs.ts';
 import { forceHalt, type ForcedHalt } from './force-halt.ts';
 import { haltRun, type HaltReceipt } from './halt-run.ts';
 import { isUnreachable, type Parts } from './parts.ts';
+import { readSessionOf } from '../storage/sessions.ts';
+import { checkMessage, deliver, turnOutput } from './turns.ts';
 import { tellRun, type Words } from './tell-run.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -51,6 +54,15 @@ export interface WatchOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A message on its way to its answer. */
+export interface Turn<Output = unknown> {
+  readonly run: Run<Output>;
+  /** Which turn of the session answers it, from 1. Several messages may share one. */
+  readonly number: number;
+  /** Waits for the turn's output. @throws RunStopped, RunFailed  The run ended before it. */
+  output(): Promise<Output>;
+}
+
 export interface HaltOptions {
   /** Who halts. Default: who connected. */
   readonly by?: string;
@@ -79,6 +91,17 @@ export interface Run<Output = unknown> extends Words {
    */
   halt(reason: string, options?: HaltOptions & { readonly force?: false }): Promise<HaltReceipt>;
   halt(reason: string, options: HaltOptions & { readonly force: true }): Promise<ForcedHalt>;
+  /**
+   * The next message of a session. Resolves when the run has taken it: see `turn.output()`.
+   * @throws InputRejected     The message does not fit, or the agent has no session. Nothing was sent.
+   * @throws DecisionRejected  The run has ended or is halted, or too many messages wait.
+   */
+  send(
+    message: string,
+    options?: { readonly id?: string; readonly by?: string },
+  ): Promise<Turn<Output>>;
+  /** A turn of a session, from 1. */
+  turn(number: number): Turn<Output>;
 }
 
 export function createRun<Output>(parts: Parts, id: string): Run<Output> {
@@ -111,6 +134,30 @@ export function createRun<Output>(parts: Parts, id: string): Run<Output> {
         reason,
         by: options.by ?? parts.by,
       })) as Run['halt'],
+    async send(message, { id: messageId = randomUUID(), by = parts.by } = {}) {
+      checkMessage({ message, id: messageId, by });
+      const session = await readSessionOf(database, id);
+      if (session === undefined) throw runUnknown(id);
+      if (session.options?.firstMessage === messageId) return run.turn(1);
+      const receipt =
+        session.endedAt === null
+          ? await deliver(parts, session, { id: messageId, text: message, by })
+          : undefined;
+      if (receipt !== undefined) return run.turn(receipt.turn);
+      throw new BelayerError(
+        failureType.decisionRejected,
+        `Run \`${id}\` has ended; the message comes too late.`,
+      );
+    },
+    turn: (number) => ({
+      run,
+      number,
+      async output() {
+        const turn = await turnOutput(parts, id, number);
+        // Throws what the run ended with, or gives the output of the turn that was its last.
+        return turn === undefined ? run.output() : (turn.output as Output);
+      },
+    }),
   };
   return run;
 }

@@ -1,33 +1,16 @@
 /** Conversations: a run that goes on with the next message, found or begun by a key of the caller's. */
-import type { Workflow } from '@temporalio/common';
-import {
-  WithStartWorkflowOperation,
-  WorkflowExecutionAlreadyStartedError,
-  WorkflowNotFoundError,
-} from '@temporalio/client';
 import { randomUUID } from 'node:crypto';
-import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
-import {
-  message,
-  type SendMessage,
-  type SendReceipt,
-  workflowType,
-} from '../contracts/messages.ts';
-import { userMessage } from '../rules/render-message.ts';
-import { toRunInput } from '../rules/to-run-input.ts';
-import { insertSaid } from '../storage/decisions.ts';
-import { newestDefinition, storedDefinition } from '../storage/definitions.ts';
-import { newRunId, sha256 } from '../storage/hash.ts';
-import { runUnknown } from '../storage/ledger.ts';
+import { newestDefinition } from '../storage/definitions.ts';
+import { newRunId } from '../storage/hash.ts';
 import { type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
-import { readSession, readTurnEnd, releaseSession, type SessionRow } from '../storage/sessions.ts';
+import { readSession, releaseSession, type SessionRow } from '../storage/sessions.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
-import { grpcCode, type Parts } from './parts.ts';
-import { createRun, type Run } from './run.ts';
+import type { Parts } from './parts.ts';
+import { createRun, type Turn } from './run.ts';
 import { startWorkflow } from './start-workflow.ts';
-import { updateFailure } from './tell-run.ts';
-import { watchRun } from './watch-run.ts';
+import { checkMessage, deliver } from './turns.ts';
 
 export interface SendOptions extends Pick<
   StartOptions<string>,
@@ -42,15 +25,6 @@ export interface SendOptions extends Pick<
   readonly by?: string;
   /** Begin anew where the session was halted, stopped or failed. Default: refuse. */
   readonly reopen?: boolean;
-}
-
-/** A message on its way to its answer. */
-export interface Turn<Output = unknown> {
-  readonly run: Run<Output>;
-  /** Which turn of the session answers it, from 1. Several messages may share one. */
-  readonly number: number;
-  /** Waits for the turn's output. @throws RunStopped, RunFailed  The run ended before it. */
-  output(): Promise<Output>;
 }
 
 /**
@@ -73,17 +47,17 @@ export async function send<Output>(
     if (existing === undefined || existing.endedAt !== null) {
       if (existing?.outcome != null) await closeOld(parts, existing, options);
       const begun = await begin(parts, cache, { ...row, key: options.session, agent, id });
-      if (begun !== undefined) return turnOf<Output>(parts, begun, 1);
+      if (begun !== undefined) return createRun<Output>(parts, begun).turn(1);
       continue;
     }
     // The message that began it, sent again.
-    if (existing.options?.firstMessage === id) return turnOf<Output>(parts, existing.id, 1);
-    const receipt = await sendTo(parts, existing, {
+    if (existing.options?.firstMessage === id) return createRun<Output>(parts, existing.id).turn(1);
+    const receipt = await deliver(parts, existing, {
       id,
       text: options.message,
       ...(options.by === undefined ? {} : { by: options.by }),
     });
-    if (receipt !== undefined) return turnOf<Output>(parts, existing.id, receipt.turn);
+    if (receipt !== undefined) return createRun<Output>(parts, existing.id).turn(receipt.turn);
   }
   throw new BelayerError(
     failureType.serverUnreachable,
@@ -104,16 +78,7 @@ async function checkSend(
     new BelayerError(failureType.inputRejected, `${why} Nothing was sent.`);
   if (typeof session !== 'string' || session === '' || session.length > limits.keyCharsMax)
     throw reject(`\`session\` must be a string of 1 to ${limits.keyCharsMax} characters.`);
-  if (typeof text !== 'string' || text === '')
-    throw reject('`message` must be a string that is not empty.');
-  if (Buffer.byteLength(text) > limits.inputBytesMax)
-    throw reject(
-      `\`message\` has ${Buffer.byteLength(text)} bytes; at most ${limits.inputBytesMax} are taken.`,
-    );
-  if (typeof id !== 'string' || id === '' || id.length > limits.messageIdCharsMax)
-    throw reject(`\`id\` must have 1 to ${limits.messageIdCharsMax} characters.`);
-  if (by !== undefined && (typeof by !== 'string' || by.length > limits.decidedByCharsMax))
-    throw reject(`\`by\` must have at most ${limits.decidedByCharsMax} characters.`);
+  checkMessage({ message: text, id, by });
   if (reopen !== undefined && typeof reopen !== 'boolean')
     throw reject('`reopen` must be true or false.');
   if ('key' in start || 'input' in start)
@@ -165,86 +130,4 @@ async function begin(
     if (error instanceof BelayerError && error.type === failureType.keyReused) return undefined;
     throw error;
   }
-}
-
-/** Gives a message to a session's run, and starts its workflow where there is none yet. */
-async function sendTo(
-  parts: Parts,
-  session: SessionRow,
-  said: { readonly id: string; readonly text: string; readonly by?: string },
-): Promise<SendReceipt | undefined> {
-  const definition = await storedDefinition(parts.database, session.definition);
-  invariant(definition !== undefined, `definition ${session.definition} is stored`);
-  const start = toRunInput({
-    frozen: definition.frozen,
-    definition: session.definition,
-    customer: session.customer,
-    transcript: { chain: 0, length: 1, head: session.head, bytes: session.bytes },
-    ...(session.options === null ? {} : { options: session.options }),
-  });
-  const sent = await stored(parts, session.id, said);
-  try {
-    return await parts.temporal.withDeadline(Date.now() + limits.updateMsMax, () =>
-      parts.temporal.workflow.executeUpdateWithStart<Workflow, SendReceipt, [SendMessage]>(
-        message.send,
-        {
-          args: [sent],
-          updateId: said.id,
-          startWorkflowOperation: new WithStartWorkflowOperation(workflowType, {
-            workflowId: session.id,
-            taskQueue: parts.settings.taskQueue,
-            args: [start],
-            workflowIdConflictPolicy: 'USE_EXISTING',
-            workflowIdReusePolicy: 'REJECT_DUPLICATE',
-            workflowTaskTimeout: limits.workflowTaskMsMax,
-            staticSummary: session.agent,
-          }),
-        },
-      ),
-    );
-  } catch (error) {
-    if (hasJustEnded(error)) return undefined;
-    throw updateFailure(session.id, 'the message', error);
-  }
-}
-
-/** gRPC's codes for a workflow that has closed: NOT_FOUND, ALREADY_EXISTS. */
-const hasJustEnded = (error: unknown): boolean =>
-  error instanceof WorkflowNotFoundError ||
-  error instanceof WorkflowExecutionAlreadyStartedError ||
-  grpcCode(error) === 5 ||
-  grpcCode(error) === 6;
-
-async function stored(
-  parts: Parts,
-  run: string,
-  said: { readonly id: string; readonly text: string; readonly by?: string },
-): Promise<SendMessage> {
-  const body = userMessage(said.text);
-  const hash = sha256(body);
-  await insertSaid(parts.database, run, { hash, body });
-  return {
-    id: said.id,
-    stored: { hash, bytes: Buffer.byteLength(body) },
-    ...(said.by === undefined ? {} : { by: said.by }),
-  };
-}
-
-function turnOf<Output>(parts: Parts, id: string, number: number): Turn<Output> {
-  const run = createRun<Output>(parts, id);
-  return {
-    run,
-    number,
-    async output() {
-      for (;;) {
-        const end = await readTurnEnd(parts.database, id, number);
-        if (end === undefined) throw runUnknown(id);
-        if (end.kind === 'turn.ended') return JSON.parse(end.output ?? 'null') as Output;
-        // Throws what the run ended with, or gives the output of the turn that was its last.
-        if (end.kind === 'run.ended') return run.output();
-        for await (const event of watchRun(parts.database, id, { after: end.newest }))
-          if (event.kind === 'turn.ended' || event.kind === 'run.ended') break;
-      }
-    },
-  };
 }

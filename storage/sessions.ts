@@ -8,6 +8,21 @@ export interface SessionRow extends RunToStart {
   readonly endedAt: Date | null;
 }
 
+const columns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes,
+  r.outcome, r.ended_at as "endedAt"
+  from belayer.run r join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0`;
+
+export async function readSessionOf(
+  database: Database,
+  run: string,
+): Promise<SessionRow | undefined> {
+  const [row] = await database.query<SessionRow>(
+    { name: 'read_session_of', text: `select ${columns} where r.id = $1` },
+    [run],
+  );
+  return row;
+}
+
 /** The run of a session, or undefined where there is none. */
 export async function readSession(
   database: Database,
@@ -16,10 +31,7 @@ export async function readSession(
   const [row] = await database.query<SessionRow>(
     {
       name: 'read_session',
-      text: `select r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes,
-          r.outcome, r.ended_at as "endedAt"
-        from belayer.run r join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0
-        where r.agent = $1 and r.customer = $2 and r.key = $3`,
+      text: `select ${columns} where r.agent = $1 and r.customer = $2 and r.key = $3`,
     },
     [session.agent, session.customer, session.key],
   );

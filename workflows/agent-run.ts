@@ -12,6 +12,7 @@ import {
   CancellationScope,
   condition,
   continueAsNew,
+  getExternalWorkflowHandle,
   patched,
   setCurrentDetails,
   sleep,
@@ -19,7 +20,8 @@ import {
 } from '@temporalio/workflow';
 import type { AgentRunInput, RunOutcome } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
-import type { Position } from '../contracts/positions.ts';
+import { message } from '../contracts/messages.ts';
+import { childRunId, type Position } from '../contracts/positions.ts';
 import { decideNextStep } from '../rules/decide-next-step.ts';
 import { firstState, type RunState, toCarried } from '../rules/run-state.ts';
 import {
@@ -200,6 +202,8 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         const { note } = step;
         await persist(run, () => bookkeeping.noteEvent(note));
         run.change(afterNoted);
+        if (note.kind === 'run.paused' || note.kind === 'run.resumed')
+          await tellChildren(run, note);
         break;
       }
       case 'extend': {
@@ -259,6 +263,21 @@ async function handlersEnd(run: AgentRun): Promise<boolean> {
     return false;
   await sleep(1);
   return true;
+}
+
+/** A pause and its end reach the sub-agents at work; one that has just ended needs neither. */
+async function tellChildren(
+  run: AgentRun,
+  { kind, body }: { readonly kind: string; readonly body: Readonly<Record<string, unknown>> },
+): Promise<void> {
+  const name = kind === 'run.paused' ? message.pause : message.resume;
+  const atWork = run.state.calls.filter(
+    ({ phase, policy }) => phase === 'running' && policy.agent !== undefined,
+  );
+  for (const { position } of atWork)
+    await getExternalWorkflowHandle(childRunId(workflowInfo().workflowId, position))
+      .signal(name, body)
+      .catch(() => undefined);
 }
 
 async function wait(

@@ -1,16 +1,17 @@
 import type { Run } from '../run.ts';
 import { exitCode, exitCodeOfOutcome } from './exit-codes.ts';
 import type { Followed } from './follow-run.ts';
+import { outputText } from './output-text.ts';
 import { requestText, waysToDecide } from './request-text.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
 
-/** Prints what a run came to, and gives the exit code. */
+/** Prints what a run came to, and gives the exit code. `isTold`: its last turn's output is printed already. */
 export async function reportRun(
   terminal: Terminal,
   run: Run,
   followed: Followed,
-  isJson: boolean,
+  { isJson, isTold }: { readonly isJson: boolean; readonly isTold: boolean },
 ): Promise<number> {
   const code = codeOf(followed);
   if (isJson) {
@@ -27,6 +28,14 @@ export async function reportRun(
         terminal.note(waysToDecide(request));
       }
       return code;
+    case 'turn': {
+      if (!isTold) terminal.out(`${outputText(followed.output, terminal)}\n`);
+      const { key, agent } = await run.status();
+      terminal.note(
+        `Run ${run.id} waits for the next message${key === null ? '; with --key KEY, `belayer send` goes on with it' : `: belayer send ${agent} TEXT --session ${safeText(key)}`}.`,
+      );
+      return code;
+    }
     case 'ended': {
       const { outcome } = followed;
       if (outcome.kind === 'done') terminal.out(`${outputText(outcome.output, terminal)}\n`);
@@ -45,16 +54,8 @@ export async function reportRun(
 
 function codeOf(followed: Followed): number {
   if (followed.kind === 'ended') return exitCodeOfOutcome(followed.outcome);
+  if (followed.kind === 'turn') return exitCode.done;
   return followed.kind === 'waits' ? exitCode.waitsForHuman : exitCode.interrupted;
-}
-
-/** Text as it is and anything else as JSON; a program gets the bytes, a terminal nothing that steers it. */
-export function outputText(
-  output: unknown,
-  { isOutputRead }: Pick<Terminal, 'isOutputRead'>,
-): string {
-  const text = typeof output === 'string' ? output : JSON.stringify(output, undefined, 2);
-  return isOutputRead ? safeText(text) : text;
 }
 
 async function document(run: Run, followed: Followed): Promise<unknown> {
@@ -70,5 +71,6 @@ async function document(run: Run, followed: Followed): Promise<unknown> {
     costMicroUsd,
     tokens,
     ...(followed.kind === 'waits' ? { requests: followed.requests } : {}),
+    ...(followed.kind === 'turn' ? { turn: followed.number, output: followed.output } : {}),
   };
 }

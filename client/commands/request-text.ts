@@ -71,5 +71,5 @@ export function waysToDecide(
     ...(about === 'budget' ? [`belayer extend ${safeLine(request.run, 300)} --cost-usd N`] : []),
     `belayer deny ${at}`,
   ];
-  return `  Decide: ${ways.join(', or ')}`;
+  return `  Decide: ${ways.join('\n          ')}`;
 }

@@ -65,13 +65,18 @@ export async function runCommand(
         return exitCode.done;
       }
       terminal.note(`Run ${run.id}`);
+      const talks = terminal.isInteractive && flags.wait && flags.json !== true;
       const followed = await followRun(terminal, run, {
         deltas: flags.stream === true,
         atRequest: flags.wait ? 'ask' : 'leave',
+        talks,
         signal: AbortSignal.any([interrupts.signal, place.lost.signal]),
       });
       if (place.lost.signal.aborted && !interrupts.signal.aborted) throw place.lost.signal.reason;
-      return await reportRun(terminal, run, followed, flags.json === true);
+      return await reportRun(terminal, run, followed, {
+        isJson: flags.json === true,
+        isTold: talks,
+      });
     } finally {
       await place.close();
     }

@@ -2,7 +2,7 @@ import { type Position, stepOf } from '../../contracts/positions.ts';
 import type { AttemptRow, CallRow, RunRow } from '../../storage/reading-runs.ts';
 import type { RequestRow } from '../../storage/requests.ts';
 import { duration, moment, tokens, usd } from './amounts.ts';
-import { outputText } from './report-run.ts';
+import { outputText } from './output-text.ts';
 import { stateOf } from './runs-command.ts';
 import { indented, safeLine, safeText } from './safe-text.ts';
 

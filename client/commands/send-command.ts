@@ -1,6 +1,6 @@
 import { exitCode } from './exit-codes.ts';
 import { readText } from './read-text.ts';
-import { outputText } from './report-run.ts';
+import { outputText } from './output-text.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
 import { withConnection } from './with-connection.ts';

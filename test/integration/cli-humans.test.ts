@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { reply } from '../../testing/provider/index.ts';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type CliWorld, createCliWorld, until } from '../support/cli-world.ts';
 
 let world: CliWorld;
@@ -59,4 +61,46 @@ test('Ctrl-C leaves a run to another worker', async () => {
   expect((await world.ask('watch', run)).code).toBe(0);
   worker.interrupt();
   expect((await worker).code).toBe(0);
+});
+
+test('a conversation goes on from the command line, turn by turn', async () => {
+  writeFileSync(
+    join(world.folder, 'talk.ts'),
+    `import { defineAgent } from 'belayer';
+export default defineAgent({ name: 'talker', instructions: 'Talk.', session: true });
+`,
+  );
+  world.provider.script([reply.text('Hello.'), reply.text('Still here.')]);
+  const first = await world.belayer('run', 'talk.ts', 'Hi.', '--key', 'chat-1');
+  expect(first).toMatchObject({ code: 0, out: 'Hello.\n' });
+  expect(first.errors).toContain('belayer send talker TEXT --session chat-1');
+  const worker = world.belayer('worker', '--app', 'talk.ts');
+  await until(worker.errors, /Working for talker/);
+  const second = await world.ask('send', 'talker', 'Are you there?', '--session', 'chat-1');
+  expect(second).toMatchObject({ code: 0, out: 'Still here.\n' });
+  const refused = await world.ask('send', 'talker', 'x', '--session', '');
+  expect(refused.code).toBe(2);
+  worker.interrupt();
+  await worker;
+});
+
+test('a run is paused, steered, resumed and given more from the command line', async () => {
+  world.provider.script([reply.tools({ refund: { id: 'P-1' } }), reply.text('Done.')]);
+  const running = world.belayer('run', 'agent.ts', 'Refund P-1.');
+  const [, run = '', position = ''] = await until(running.errors, /belayer approve (\S+) (\S+)/);
+  expect((await world.ask('pause', run, '--reason', 'a look')).out).toContain('is paused by ann');
+  expect((await world.ask('pause', run, '--reason', 'again')).code).toBe(1);
+  expect((await world.ask('steer', run, 'Be brief.')).code).toBe(0);
+  const extended = await world.ask('extend', run, '--cost-usd', '2', '--steps', '3', '--json');
+  expect(JSON.parse(extended.out)).toMatchObject({
+    limits: { costMicroUsd: 3_000_000, steps: 43 },
+  });
+  expect((await world.ask('extend', run)).code).toBe(1);
+  const edited = await world.ask('approve', run, position, '--edit', '{"id":"P-2"}');
+  expect(edited.out).toContain('is approved by ann');
+  expect((await world.ask('resume', run)).code).toBe(0);
+  expect(await running).toMatchObject({ code: 0, out: 'Done.\n' });
+  const last = world.provider.requests.at(-1)?.body ?? '';
+  expect(last).toContain('Be brief.');
+  expect(last).toContain('P-2');
 });

@@ -132,6 +132,30 @@ test('during a child run, which ends with it', async () => {
   expect(below).toMatchObject({ state: 'stopped' });
 });
 
+test('a pause reaches a child run, and so does its end', async () => {
+  world.provider.script([
+    reply.tools({ child: { input: 'x' } }),
+    { ...reply.tools({ ask_human: { question: 'lost?' } }), thinkMs: 700 },
+    reply.text('child done'),
+    reply.text('parent done'),
+  ]);
+  const asked = world.provider.requests.length;
+  const run = await start();
+  await eventually(() => world.provider.requests.length === asked + 2);
+  await run.pause('a look');
+  const below = await eventually(async () =>
+    (await world.belayer.runs()).find(({ parent: above }) => above === run.id),
+  );
+  await eventually(async () =>
+    (await world.belayer.run(below.id)).status().then(({ state }) => state === 'paused'),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1_000));
+  // The call that was in flight ended; the next one of the child has not begun.
+  expect(world.provider.requests.length).toBe(asked + 2);
+  await run.resume();
+  expect(await run.output()).toBe('parent done');
+});
+
 test('while a question waits for its answer, and while a limit waits to be raised', async () => {
   world.provider.script([reply.tools({ ask_human: { question: 'Well?' } })]);
   const asking = await start();

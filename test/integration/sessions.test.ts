@@ -109,6 +109,21 @@ test('a message that is sent again is heard once, the one that began the session
   expect(said()).toEqual(['user: a', 'assistant: one', 'user: b', 'assistant: two', 'user: c']);
 });
 
+test('a run that was started goes on with messages as well', async () => {
+  world.provider.script([reply.text('one'), reply.text('two')]);
+  const run = await world.belayer.start('queuer', { input: 'a' });
+  expect(await run.turn(1).output()).toBe('one');
+  const turn = await run.send('b');
+  expect(turn.number).toBe(2);
+  expect(await turn.output()).toBe('two');
+  await expect(run.send('')).rejects.toMatchObject({ type: 'InputRejected' });
+  await run.halt('over');
+  await run.outcome();
+  await expect(run.send('c')).rejects.toMatchObject({ type: 'DecisionRejected' });
+  const plain = await world.belayer.start('one-shot', { input: 'x' });
+  await expect(plain.send('y')).rejects.toMatchObject({ type: 'DecisionRejected' });
+});
+
 test('messages that arrive while the agent works wait for the next turn, in order', async () => {
   world.provider.script([reply.tools({ lookup: {} }), reply.text('first'), reply.text('second')]);
   const first = await world.belayer.send('queuer', { session: 'queue', message: 'a' });

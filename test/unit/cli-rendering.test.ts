@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { duration, usd } from '../../client/commands/amounts.ts';
 import { eventLine } from '../../client/commands/event-line.ts';
 import { promptBytes } from '../../client/commands/prompt-bytes.ts';
-import { outputText } from '../../client/commands/report-run.ts';
+import { outputText } from '../../client/commands/output-text.ts';
 import { openDesk } from '../../client/commands/request-desk.ts';
 import { requestText } from '../../client/commands/request-text.ts';
 import { runsTable } from '../../client/commands/runs-command.ts';

@@ -1,0 +1,132 @@
+/** Messages to a session's run, and the turns that answer them. */
+import type { Workflow } from '@temporalio/common';
+import {
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/client';
+import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
+import {
+  message,
+  type SendMessage,
+  type SendReceipt,
+  workflowType,
+} from '../contracts/messages.ts';
+import { userMessage } from '../rules/render-message.ts';
+import { toRunInput } from '../rules/to-run-input.ts';
+import { insertSaid } from '../storage/decisions.ts';
+import { storedDefinition } from '../storage/definitions.ts';
+import { sha256 } from '../storage/hash.ts';
+import { runUnknown } from '../storage/ledger.ts';
+import { readTurnEnd, type SessionRow } from '../storage/sessions.ts';
+import { grpcCode, type Parts } from './parts.ts';
+import { updateFailure } from './tell-run.ts';
+import { watchRun } from './watch-run.ts';
+
+/** @throws InputRejected  Nothing was sent. */
+export function checkMessage(said: {
+  readonly message: unknown;
+  readonly id: unknown;
+  readonly by: unknown;
+}): void {
+  const { message: text, id, by } = said;
+  const reject = (why: string): BelayerError =>
+    new BelayerError(failureType.inputRejected, `${why} Nothing was sent.`);
+  if (typeof text !== 'string' || text === '')
+    throw reject('`message` must be a string that is not empty.');
+  if (Buffer.byteLength(text) > limits.inputBytesMax)
+    throw reject(
+      `\`message\` has ${Buffer.byteLength(text)} bytes; at most ${limits.inputBytesMax} are taken.`,
+    );
+  if (typeof id !== 'string' || id === '' || id.length > limits.messageIdCharsMax)
+    throw reject(`\`id\` must have 1 to ${limits.messageIdCharsMax} characters.`);
+  if (by !== undefined && (typeof by !== 'string' || by.length > limits.decidedByCharsMax))
+    throw reject(`\`by\` must have at most ${limits.decidedByCharsMax} characters.`);
+}
+
+/**
+ * Gives a message to a session's run, and starts its workflow where there is none yet. Undefined where
+ * the run has just ended.
+ */
+export async function deliver(
+  parts: Parts,
+  session: SessionRow,
+  said: { readonly id: string; readonly text: string; readonly by?: string },
+): Promise<SendReceipt | undefined> {
+  const definition = await storedDefinition(parts.database, session.definition);
+  invariant(definition !== undefined, `definition ${session.definition} is stored`);
+  const start = toRunInput({
+    frozen: definition.frozen,
+    definition: session.definition,
+    customer: session.customer,
+    transcript: { chain: 0, length: 1, head: session.head, bytes: session.bytes },
+    ...(session.options === null ? {} : { options: session.options }),
+  });
+  const sent = await stored(parts, session.id, said);
+  try {
+    return await parts.temporal.withDeadline(Date.now() + limits.updateMsMax, () =>
+      parts.temporal.workflow.executeUpdateWithStart<Workflow, SendReceipt, [SendMessage]>(
+        message.send,
+        {
+          args: [sent],
+          updateId: said.id,
+          startWorkflowOperation: new WithStartWorkflowOperation(workflowType, {
+            workflowId: session.id,
+            taskQueue: parts.settings.taskQueue,
+            args: [start],
+            workflowIdConflictPolicy: 'USE_EXISTING',
+            workflowIdReusePolicy: 'REJECT_DUPLICATE',
+            workflowTaskTimeout: limits.workflowTaskMsMax,
+            staticSummary: session.agent,
+          }),
+        },
+      ),
+    );
+  } catch (error) {
+    if (hasJustEnded(error)) return undefined;
+    throw updateFailure(session.id, 'the message', error);
+  }
+}
+
+/** gRPC's codes for a workflow that has closed: NOT_FOUND, ALREADY_EXISTS. */
+const hasJustEnded = (error: unknown): boolean =>
+  error instanceof WorkflowNotFoundError ||
+  error instanceof WorkflowExecutionAlreadyStartedError ||
+  grpcCode(error) === 5 ||
+  grpcCode(error) === 6;
+
+async function stored(
+  parts: Parts,
+  run: string,
+  said: { readonly id: string; readonly text: string; readonly by?: string },
+): Promise<SendMessage> {
+  const body = userMessage(said.text);
+  const hash = sha256(body);
+  await insertSaid(parts.database, run, { hash, body });
+  return {
+    id: said.id,
+    stored: { hash, bytes: Buffer.byteLength(body) },
+    ...(said.by === undefined ? {} : { by: said.by }),
+  };
+}
+
+/**
+ * Waits for the end of a turn and gives its output, or undefined where the run ended before it.
+ *
+ * @throws RunUnknown
+ */
+export async function turnOutput(
+  parts: Parts,
+  id: string,
+  number: number,
+): Promise<{ readonly output: unknown } | undefined> {
+  for (;;) {
+    const end = await readTurnEnd(parts.database, id, number);
+    if (end === undefined) throw runUnknown(id);
+    if (end.kind === 'turn.ended') return { output: JSON.parse(end.output ?? 'null') as unknown };
+    if (end.kind === 'run.ended') return undefined;
+    for await (const event of watchRun(parts.database, id, { after: end.newest }))
+      if (event.kind === 'turn.ended' || event.kind === 'run.ended') break;
+  }
+}
