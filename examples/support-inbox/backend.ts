@@ -23,8 +23,6 @@ export interface SupportSettings {
   readonly mailerKeepsIds: boolean;
   /** A human decides on refunds above it. */
   readonly approvalAboveUsd: number;
-  /** How long the human has; after that the refund is denied. */
-  readonly approvalDeadline: '10 minutes' | '2 minutes';
 }
 
 /** The mail's sender, fixed when the run was started: no argument of the model names a customer. */

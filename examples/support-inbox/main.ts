@@ -59,7 +59,6 @@ async function main(options: Options, stop: AbortSignal, ending: Ending): Promis
     mailer,
     mailerKeepsIds: outbox !== undefined || smtp.keepsIds,
     approvalAboveUsd: 50,
-    approvalDeadline: hasTerminal ? '10 minutes' : '2 minutes',
   });
   // What the tools work with is closed after the worker, which may still be in the middle of one.
   const backendEnding: Ending = [];

@@ -1,7 +1,7 @@
 /** What the program says of itself before the first mail: what is real, what stands in, what goes wrong. */
 import { sampleTroubles } from './payment-service.ts';
 import { table } from './progress.ts';
-import { deniedAboveUsd } from './unattended.ts';
+import { deniedAboveUsd, waitsMs } from './unattended.ts';
 
 export interface Opening {
   readonly inbox: string;
@@ -44,7 +44,7 @@ export function opening(about: Opening): string {
       'approvals',
       hasTerminal
         ? 'refunds above 50 USD are asked about here'
-        : `no terminal: refunds above ${deniedAboveUsd} USD are denied; above 50, \`npx belayer approve\` has 2 minutes`,
+        : `no terminal: refunds above ${deniedAboveUsd} USD are denied; above 50, \`npx belayer approve\` has ${waitsMs / 60_000} minutes`,
     ],
   ])}\n`;
 }

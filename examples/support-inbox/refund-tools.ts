@@ -19,11 +19,8 @@ const input = z.object({
 const output = z.object({ refund: z.string(), orderId: z.string(), amount: z.string() });
 
 export function refundTools(settings: SupportSettings) {
-  const { approvalAboveUsd, approvalDeadline } = settings;
-  const approval = {
-    when: ({ amountUsd }: z.infer<typeof input>) => amountUsd > approvalAboveUsd,
-    deadline: approvalDeadline,
-  };
+  const { approvalAboveUsd } = settings;
+  const when = ({ amountUsd }: z.infer<typeof input>) => amountUsd > approvalAboveUsd;
   const once = `once per order. Above ${approvalAboveUsd} USD a colleague must approve it.`;
 
   const refund = defineTool({
@@ -35,7 +32,8 @@ export function refundTools(settings: SupportSettings) {
     timeout: '10 seconds',
     input,
     output,
-    approval,
+    // Silence is a no.
+    approval: { when, deadline: '10 minutes' },
     async run(asked, ctx) {
       const payment = await allowed(settings, asked, ctx, 'card');
       const { payments } = await settings.backend;
@@ -52,7 +50,8 @@ export function refundTools(settings: SupportSettings) {
     timeout: '10 seconds',
     input,
     output,
-    approval,
+    // Its deadline is also that of the question what became of a transfer: time to come back to it.
+    approval: { when, deadline: '1 day' },
     async run(asked, ctx) {
       const payment = await allowed(settings, asked, ctx, 'transfer');
       const { payments } = await settings.backend;

@@ -3,7 +3,7 @@
  *
  * 1. A refund of which nobody knows whether it happened is looked up in the payment service's books.
  * 2. A refund above `deniedAboveUsd` is denied at once.
- * 3. Any other waits for `npx belayer approve`, from wherever. Silence is a no, at its deadline.
+ * 3. Any other waits `waitsMs` for `npx belayer approve`, from wherever. Silence is a no.
  * 4. What else may have happened, a mail that may have gone out, is not done again.
  */
 import type { RequestRow } from 'belayer/client';
@@ -13,6 +13,7 @@ import { at, type Screen } from './progress.ts';
 import { type Approvals, decide, factsOf, openRequest, type Question } from './questions.ts';
 
 export const deniedAboveUsd = 150;
+export const waitsMs = 120_000;
 /** As long may another terminal answer what the books cannot. */
 const nobodyMs = 10_000;
 
@@ -45,13 +46,15 @@ async function settleUnknown(
   if (!closed.aborted) await run.deny(position, { by: 'nobody', reason: 'no terminal' });
 }
 
-async function judge({ run, position }: Question, request: RequestRow): Promise<void> {
-  const { amountUsd } = JSON.parse(request.arguments) as { readonly amountUsd?: number };
-  if (amountUsd === undefined || amountUsd <= deniedAboveUsd) return;
-  await run.deny(position, {
-    by: 'the example, by its rule',
-    reason: `Nobody is here, and ${amountUsd} USD is above ${deniedAboveUsd} USD.`,
-  });
+async function judge({ run, position, closed }: Question, request: RequestRow): Promise<void> {
+  const { amountUsd } = JSON.parse(request.arguments) as { readonly amountUsd: number };
+  const deny = (reason: string) => run.deny(position, { by: 'the example, by its rule', reason });
+  if (amountUsd > deniedAboveUsd) {
+    await deny(`Nobody is here, and ${amountUsd} USD is above ${deniedAboveUsd} USD.`);
+    return;
+  }
+  await pause(waitsMs, closed);
+  if (!closed.aborted) await deny('Nobody is here, and nobody answered from elsewhere.');
 }
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
