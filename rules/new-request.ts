@@ -19,13 +19,14 @@ export function newRequest(
   },
 ): RunState {
   const { policy, ...rest } = request;
+  const ask = askOf(state, policy, request.kind);
   return {
     ...state,
     requests: [
       ...state.requests,
       {
         ...rest,
-        ask: askOf(state, policy),
+        ask,
         level: 0,
         deadlineMs: Number.POSITIVE_INFINITY,
         phase: 'to-open',
@@ -34,9 +35,14 @@ export function newRequest(
   };
 }
 
-const askOf = (state: RunState, policy: ToolPolicy | undefined): AskPolicy =>
-  policy?.ask ?? {
-    deadlineMs: limits.approvalDeadlineMsDefault,
-    ...state.input.ask,
-    ...(policy?.approvalDeadlineMs === undefined ? {} : { deadlineMs: policy.approvalDeadlineMs }),
-  };
+/** An approval that must be quick is no reason to give up early what nobody knows. */
+function askOf(state: RunState, policy: ToolPolicy | undefined, kind: RequestKind): AskPolicy {
+  const deadlineMs = kind === 'approval' ? policy?.approvalDeadlineMs : undefined;
+  return (
+    policy?.ask ?? {
+      deadlineMs: limits.approvalDeadlineMsDefault,
+      ...state.input.ask,
+      ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    }
+  );
+}

@@ -215,8 +215,9 @@ const columns = `r.id as run, r.agent, r.customer, q.position, q.kind, q.about, 
   coalesce(evidence.attempts, '[]') as evidence`;
 
 const evidence = `left join lateral (
-    select json_agg(json_build_object('number', a.number, 'worker', a.worker, 'startedAt', a.started_at at time zone 'UTC',
-      'endedAt', a.ended_at at time zone 'UTC', 'outcome', a.outcome, 'code', a.code, 'detail', a.detail) order by a.number) as attempts
+    select json_agg(json_build_object('number', a.number, 'worker', a.worker,
+      'startedAt', to_char(a.started_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'endedAt', to_char(a.ended_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'outcome', a.outcome, 'code', a.code, 'detail', a.detail) order by a.number) as attempts
     from (select * from belayer.attempt a where a.run_no = q.run_no and a.position = q.call order by a.number desc limit 20) a
   ) evidence on q.call is not null and q.kind <> 'approval'`;
 

@@ -185,7 +185,9 @@ test('what nobody knows is settled by a human with its result, held to the outpu
   const run = await world.belayer.start('clerk', { input: 'go' });
   const request = await open(run);
   expect(request).toMatchObject({ kind: 'unknown', call: '1.1', position: '1.1/unknown' });
-  expect(request.evidence).toMatchObject([{ number: 1, outcome: 'unknown', code: 'timeout' }]);
+  expect(request.evidence).toMatchObject([
+    { number: 1, outcome: 'unknown', code: 'timeout', startedAt: expect.stringMatching(/Z$/) },
+  ]);
   await expect(run.answer(request.position, { ref: 1 })).rejects.toMatchObject({
     type: 'DecisionRejected',
     message: expect.stringContaining('reference'),

@@ -303,3 +303,25 @@ describe('a value from a schema', () => {
     expect(new Ajv2020({ strict: false }).validate(node, value(node))).toBe(true);
   });
 });
+
+test('a result belongs to the call that it follows, though its id comes again in a later step', () => {
+  const asked = (name: string): ChatMessage => ({
+    role: 'assistant',
+    content: null,
+    tool_calls: [{ id: 'call_1', type: 'function', function: { name, arguments: '{}' } }],
+  });
+  const { exchanges } = conversationOf({
+    model: standInModelId,
+    messages: [
+      { role: 'user', content: 'go' },
+      asked('first'),
+      { role: 'tool', tool_call_id: 'call_1', content: 'one' },
+      asked('second'),
+      { role: 'tool', tool_call_id: 'call_1', content: 'two' },
+    ],
+  });
+  expect(exchanges.map(({ name, result }) => [name, result])).toEqual([
+    ['first', 'one'],
+    ['second', 'two'],
+  ]);
+});

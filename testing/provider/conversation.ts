@@ -30,18 +30,15 @@ export function conversationOf(request: ChatRequest): Conversation {
   const said = (...roles: string[]) =>
     request.messages.filter((message) => roles.includes(message.role)).map(textOf);
   const user = said('user');
-  const results = new Map(
-    request.messages.flatMap((message) =>
-      message.role === 'tool' ? [[message.tool_call_id, textOf(message)] as const] : [],
-    ),
-  );
-  const exchanges = request.messages.flatMap((message) =>
-    (message.tool_calls ?? []).map((call) => ({
+  const exchanges = request.messages.flatMap((message, index) => {
+    if (message.tool_calls === undefined) return [];
+    const results = resultsBehind(request, index);
+    return message.tool_calls.map((call) => ({
       name: call.function.name,
       argumentsText: call.function.arguments,
       result: results.get(call.id),
-    })),
-  );
+    }));
+  });
   const format = request.response_format;
   return {
     request,
@@ -58,6 +55,19 @@ export function conversationOf(request: ChatRequest): Conversation {
       return text === undefined ? undefined : jsonOrText(text);
     },
   };
+}
+
+/** Results follow their calls. An id may come again in a later step: a provider that restarts counts anew. */
+function resultsBehind(
+  { messages }: ChatRequest,
+  index: number,
+): ReadonlyMap<string | undefined, string> {
+  const results = new Map<string | undefined, string>();
+  for (const message of messages.slice(index + 1)) {
+    if (message.role !== 'tool') break;
+    results.set(message.tool_call_id, textOf(message));
+  }
+  return results;
 }
 
 export function jsonOrText(text: string): unknown {
