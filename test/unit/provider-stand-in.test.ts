@@ -308,7 +308,7 @@ test('a result belongs to the call that it follows, though its id comes again in
   const asked = (name: string): ChatMessage => ({
     role: 'assistant',
     content: null,
-    tool_calls: [{ id: 'call_1', type: 'function', function: { name, arguments: '{}' } }],
+    tool_calls: [{ id: 'call_1', function: { name, arguments: '{}' } }],
   });
   const { exchanges } = conversationOf({
     model: standInModelId,
