@@ -2,10 +2,10 @@
 import { createCallModel } from './call-model.ts';
 import { createCloseChild, createOpenChild } from './child-runs.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { createExtendBudget } from './extend-budget.ts';
 import { createCloseRequest, createEscalateRequest, createOpenRequest } from './human-requests.ts';
 import {
   createCloseRun,
-  createExtendBudget,
   createInterruptCalls,
   createNoteEvent,
   createNoteWaiting,

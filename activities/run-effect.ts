@@ -17,10 +17,11 @@ import { untilStored } from '../storage/database.ts';
 import { hasUnsettledAttempt } from '../storage/earlier-attempts.ts';
 import { type ClaimedCall, runUnknown } from '../storage/ledger.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { contextOf, executeTool, whenAborted } from './execute-tool.ts';
+import { contextOf, executeTool } from './execute-tool.ts';
 import { judgeEffect } from './judge-effect.ts';
 import { eventOf, nextDelayMs, retryLater, wayOut } from './tool-attempt.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
+import { verifyEffect } from './verify-effect.ts';
 import { checkOutput, type ToolOutcome } from './tool-outcome.ts';
 import { exhausted, failedResult, okResult } from './tool-result.ts';
 
@@ -84,7 +85,12 @@ async function carryOut(
     case 'halted':
       return { kind: 'halted', input, reason: claimed.detail ?? '' };
     case 'unknown':
-      return { kind: 'unknown', input, detail: claimed.detail ?? '' };
+      return {
+        kind: 'unknown',
+        input,
+        detail: claimed.detail ?? '',
+        attempts: claimed.attempt,
+      };
     case 'wait':
       throw later(atHand, claimed.wait_ms ?? limits.toolMsDefault);
     case 'no-run':
@@ -168,13 +174,14 @@ async function attemptEffect(
     kind: 'unknown',
     input: atHand.inputHash,
     detail: unknownDetail(claimed.attempt, outcome),
+    attempts: claimed.attempt,
   };
 }
 
 function unknownDetail(attempt: number, outcome: ToolOutcome): string {
   if (outcome.kind !== 'failed' || outcome.happened !== true)
     return `Attempt ${attempt} ended without an answer that says whether it happened (${outcome.kind === 'failed' ? outcome.code : outcome.kind}).`;
-  return `It happened, but its answer cannot be used (${outcome.code}): ${outcome.message}`;
+  return `${outcome.message} (${outcome.code})`;
 }
 
 /** Asks the tool what became of the earlier attempt; only "not done" lets it run again. */
@@ -183,7 +190,7 @@ async function verifyThenRun(
   atHand: ToolCallAtHand,
   claimed: ClaimedCall,
 ): Promise<RunToolOutput> {
-  const { call, input, tool } = atHand;
+  const { call, input } = atHand;
   const began = performance.now();
   const context = contextOf(deps, atHand, {
     attempt: claimed.attempt,
@@ -191,13 +198,14 @@ async function verifyThenRun(
     addCost: () => undefined,
     ...(claimed.customer ? { customer: claimed.customer } : {}),
   });
-  const verified = await Promise.race([
-    tool.input.parseAsync(atHand.arguments).then((parsed) => tool.verify?.(parsed, context)),
-    // A verification that ignores its signal must not hold the call.
-    whenAborted(context.signal),
-  ]).catch(() => ({ done: 'unknown' }) as const);
-  if (verified === undefined || verified.done === 'unknown')
-    return { kind: 'unknown', input: atHand.inputHash, detail: claimed.detail ?? '' };
+  const verified = await verifyEffect(atHand, context);
+  if (verified.done === 'unknown')
+    return {
+      kind: 'unknown',
+      input: atHand.inputHash,
+      detail: `${claimed.detail ?? ''} ${verified.because}`.trim(),
+      attempts: claimed.attempt,
+    };
   const made = claimed.attempt - (input.attemptsBefore ?? 0);
   const endsAtMs = atHand.bounds?.endsAtMs ?? Number.POSITIVE_INFINITY;
   const isLast = made >= input.attemptsMax || Date.now() >= endsAtMs;
@@ -210,6 +218,7 @@ async function verifyThenRun(
       kind: 'unknown',
       input: atHand.inputHash,
       detail: unknownDetail(claimed.attempt, outcome),
+      attempts: claimed.attempt,
     };
   const goesOut = !verified.done && input.waysOut === true;
   const result = goesOut

@@ -1,5 +1,5 @@
 /** What a run does about itself: raise its own stop flag, say that it waits, and close its books. */
-import type { CloseRunInput, ExtendBudgetInput, NoteEventInput } from '../contracts/agent-run.ts';
+import type { CloseRunInput, NoteEventInput } from '../contracts/agent-run.ts';
 import { storableJson } from '../storage/storable.ts';
 import { beginActivityCall } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -70,24 +70,6 @@ export function createInterruptCalls({ database, worker }: ActivityDependencies)
       await database.query(
         { name: 'interrupt_calls', text: `select pg_notify('belayer_interrupt', $1)` },
         [call.run],
-      );
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
-}
-
-/** Raises the ceilings of the run's own budget; the same extension again changes nothing. */
-export function createExtendBudget({ database, worker }: ActivityDependencies) {
-  return async function extendBudget(input: ExtendBudgetInput): Promise<void> {
-    const call = beginActivityCall(worker);
-    const { number, costMicroUsd, tokens, ...body } = input;
-    try {
-      await database.query(
-        { name: 'extend_budget', text: 'select belayer.extend_budget($1,$2,$3,$4,$5)' },
-        [call.run, number, costMicroUsd, tokens, storableJson({ ...body, costMicroUsd, tokens })],
       );
     } catch (error) {
       throw toActivityFailure(error);

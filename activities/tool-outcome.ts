@@ -47,37 +47,45 @@ export async function checkOutput(
 ): Promise<Exclude<ToolOutcome, { readonly kind: 'halted' }>> {
   const { tool } = atHand;
   const effect = tool.data.effect === 'write';
+  // The model must not do again what was done: only its answer is missing.
+  const unusable = (code: string, message: string, hint?: string) =>
+    failed(costMicroUsd, {
+      code,
+      message: effect ? `It happened, but its answer cannot be used. ${message}` : message,
+      ...(effect
+        ? { hint: 'It has been done: do not do it again.' }
+        : hint === undefined
+          ? {}
+          : { hint }),
+      happened: true,
+    });
   let kept = value;
   if (tool.output !== undefined) {
     const parsed = await tool.output.safeParseAsync(value);
     if (!parsed.success)
-      return failed(costMicroUsd, {
-        code: toolErrorCode.badOutput,
-        message: `The tool answered with something that does not fit its output schema: ${describeIssues(parsed.error)}`,
-        happened: true,
-      });
+      return unusable(
+        toolErrorCode.badOutput,
+        `The tool answered with something that does not fit its output schema: ${describeIssues(parsed.error)}`,
+      );
     kept = parsed.data;
   } else if (value === undefined && !effect)
-    return failed(costMicroUsd, {
-      code: toolErrorCode.emptyOutput,
-      message: 'The tool answered with nothing where content is expected.',
-      happened: true,
-    });
+    return unusable(
+      toolErrorCode.emptyOutput,
+      'The tool answered with nothing where content is expected.',
+    );
   const text = toText(kept);
   if (text === undefined)
-    return failed(costMicroUsd, {
-      code: toolErrorCode.badOutput,
-      message: 'The tool answered with something that JSON cannot carry.',
-      happened: true,
-    });
+    return unusable(
+      toolErrorCode.badOutput,
+      'The tool answered with something that JSON cannot carry.',
+    );
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.toolResultBytesMax)
-    return failed(costMicroUsd, {
-      code: toolErrorCode.resultTooLarge,
-      message: `The result has ${bytes} bytes; at most ${limits.toolResultBytesMax} are kept.`,
-      hint: 'Ask for less at a time.',
-      happened: true,
-    });
+    return unusable(
+      toolErrorCode.resultTooLarge,
+      `The result has ${bytes} bytes; at most ${limits.toolResultBytesMax} are kept.`,
+      'Ask for less at a time.',
+    );
   return { kind: 'ok', text, costMicroUsd };
 }
 
@@ -166,9 +174,25 @@ export function describeFailure(
     retryable: true,
     // A missing secret is the worker's fault.
     service: attempt.stopped || error instanceof BelayerError ? 'unsaid' : 'ill',
-    detail: cut(error instanceof Error ? (error.stack ?? message) : message),
+    detail: cut(error instanceof Error ? withCauses(error) : message),
   };
 }
+
+/** What went wrong, with its causes, in the first line; where, in the lines behind it. */
+function withCauses(error: Error): string {
+  const [first = error.message, ...trace] = (error.stack ?? error.message).split('\n');
+  let causes = '';
+  for (
+    let cause = error.cause, depth = 0;
+    cause instanceof Error && depth < causesMax;
+    cause = cause.cause, depth += 1
+  )
+    causes += `, because: ${cause.message}`;
+  return [`${first}${causes}`, ...trace].join('\n');
+}
+
+/** A cause may be its own. */
+const causesMax = 5;
 
 const cut = (text: string): string =>
   text.length <= limits.toolErrorCharsMax ? text : `${text.slice(0, limits.toolErrorCharsMax)} ...`;

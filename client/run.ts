@@ -12,7 +12,7 @@ import { forceHalt, type ForcedHalt } from './force-halt.ts';
 import { haltRun, type HaltReceipt } from './halt-run.ts';
 import { isUnreachable, type Parts } from './parts.ts';
 import { readSessionOf } from '../storage/sessions.ts';
-import { checkMessage, deliver, turnOutput } from './turns.ts';
+import { checkMessage, deliver, isFirstMessage, turnOutput } from './turns.ts';
 import { tellRun, type Words } from './tell-run.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -138,7 +138,7 @@ export function createRun<Output>(parts: Parts, id: string): Run<Output> {
       checkMessage({ message, id: messageId, by });
       const session = await readSessionOf(database, id);
       if (session === undefined) throw runUnknown(id);
-      if (session.options?.firstMessage === messageId) return run.turn(1);
+      if (isFirstMessage(session, { id: messageId, text: message })) return run.turn(1);
       const receipt =
         session.endedAt === null
           ? await deliver(parts, session, { id: messageId, text: message, by })

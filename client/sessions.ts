@@ -10,7 +10,7 @@ import { checkStart, type StartOptions } from './check-start.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Turn } from './run.ts';
 import { startWorkflow } from './start-workflow.ts';
-import { checkMessage, deliver } from './turns.ts';
+import { checkMessage, deliver, isFirstMessage } from './turns.ts';
 
 export interface SendOptions extends Pick<
   StartOptions<string>,
@@ -51,7 +51,8 @@ export async function send<Output>(
       continue;
     }
     // The message that began it, sent again.
-    if (existing.options?.firstMessage === id) return createRun<Output>(parts, existing.id).turn(1);
+    if (isFirstMessage(existing, { id, text: options.message }))
+      return createRun<Output>(parts, existing.id).turn(1);
     const receipt = await deliver(parts, existing, {
       id,
       text: options.message,

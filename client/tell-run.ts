@@ -157,14 +157,30 @@ export function tellRun(parts: Parts, id: string): Words {
       const said: SteerMessage = { text, by: options.by ?? parts.by };
       await tell(message.steer, said, 'the steering');
     },
-    extendBudget(more, options = {}) {
+    async extendBudget(more, options = {}) {
       const { reason } = options;
+      const amounts = toAmounts(more);
+      const by = options.by ?? parts.by;
+      const decision = randomUUID();
+      const { costMicroUsd = 0, tokens = 0, steps = 0, wallMs = 0 } = amounts;
+      const body = canonicalJson({ costMicroUsd, tokens, steps, wallMs });
+      await insertDecision(database, id, {
+        id: decision,
+        position: 'budget',
+        verdict: 'extended',
+        by,
+        reason: reason ?? null,
+        argumentsHash: '',
+        body,
+        bodyHash: sha256(body),
+      });
       const said: ExtendBudgetMessage = {
-        ...toAmounts(more),
-        by: options.by ?? parts.by,
+        ...amounts,
+        by,
+        decision,
         ...(reason === undefined ? {} : { reason }),
       };
-      return tell(message.extendBudget, said, 'the extension');
+      return tell(message.extendBudget, said, 'the extension', decision);
     },
   };
 }

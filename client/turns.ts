@@ -46,6 +46,23 @@ export function checkMessage(said: {
 }
 
 /**
+ * Whether it is the message that began the session, sent again.
+ *
+ * @throws DecisionRejected  Its id is that of the first message, and its words are others.
+ */
+export function isFirstMessage(
+  session: SessionRow,
+  { id, text }: { readonly id: string; readonly text: string },
+): boolean {
+  if (session.options?.firstMessage !== id) return false;
+  if (session.inputHash === sha256(text)) return true;
+  throw new BelayerError(
+    failureType.decisionRejected,
+    `Message id \`${id}\` was used for other words. Nothing was sent.`,
+  );
+}
+
+/**
  * Gives a message to a session's run, and starts its workflow where there is none yet. Undefined where
  * the run has just ended.
  */
@@ -70,7 +87,8 @@ export async function deliver(
         message.send,
         {
           args: [sent],
-          updateId: said.id,
+          // The same words again are the same update; others under the same id are for the run to refuse.
+          updateId: `${said.id} ${sent.stored?.hash ?? ''}`,
           startWorkflowOperation: new WithStartWorkflowOperation(workflowType, {
             workflowId: session.id,
             taskQueue: parts.settings.taskQueue,

@@ -90,7 +90,12 @@ export interface CarriedSession {
   /** Messages that wait for the next turn. */
   readonly inbox: readonly EntryRef[];
   /** Ids of the newest messages, so that one that is sent again is not heard twice. */
-  readonly heard: readonly { readonly id: string; readonly turn: number }[];
+  readonly heard: readonly {
+    readonly id: string;
+    readonly turn: number;
+    /** What was said, by hash or in short: the same id stands for the same words. */
+    readonly words: string;
+  }[];
   /** Of the last finished turn. */
   readonly last?: { readonly output: Hash; readonly bytes: number; readonly at: Position };
   /** Set between turns. Milliseconds since the epoch. */
@@ -249,7 +254,12 @@ export type RunToolOutput = {
       readonly label: 'U';
     }
   /** Nobody knows whether the effect happened: a human is asked. */
-  | { readonly kind: 'unknown'; readonly detail: string }
+  | {
+      readonly kind: 'unknown';
+      readonly detail: string;
+      /** Made so far: where a human lets it run again, they count no more. */
+      readonly attempts?: number;
+    }
   /** Its attempts are used up, and nothing happened outside: the next way out is tried. */
   | { readonly kind: 'exhausted'; readonly error: ToolErrorNote; readonly costMicroUsd?: number }
   /** The near attempt took too long; the queue is next. */
@@ -359,6 +369,15 @@ export interface ExtendBudgetInput {
   readonly reason?: string;
   /** Counts the extensions of a run, so that one is made once. */
   readonly number: number;
+  /** Of the row that the client wrote before it sent the extension. */
+  readonly decision?: string;
+  /** The extension counts only where that row says the same. */
+  readonly recordedOnly?: true;
+}
+
+export interface ExtendBudgetOutput {
+  /** It does not count, and why. */
+  readonly refused?: string;
 }
 
 export interface ProposeFallbackInput {

@@ -86,6 +86,8 @@ export interface ExtendBudgetMessage {
   readonly tokens?: number;
   readonly steps?: number;
   readonly wallMs?: number;
+  /** Of the row in which the client put it on record before it was sent. */
+  readonly decision?: string;
 }
 
 /** What a run may use up from now on. */

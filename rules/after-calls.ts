@@ -212,7 +212,7 @@ export function afterToolResult(
     case 'slow':
       return withCall(landed, position, (call) => ({ ...call, phase: 'ready', moved: true }));
     case 'unknown':
-      return askWhatHappened(landed, position, output.detail);
+      return askWhatHappened(landed, position, output);
     case 'halted':
       return afterHalt(
         withCall(landed, position, (call) => ({ ...call, phase: 'ready' })),
@@ -237,7 +237,8 @@ export function afterToolFailure(
 ): RunState {
   const landed = withoutFlight(state, position);
   const call = callAt(landed, position);
-  if (call.policy.effect === 'write') return askWhatHappened(landed, position, note.message);
+  if (call.policy.effect === 'write')
+    return askWhatHappened(landed, position, { detail: note.message });
   return afterWayEnds(landed, position, note);
 }
 
@@ -286,12 +287,17 @@ export function afterFallbackProposed(
     : afterWayEnds(replaced, next.position, proposed.error);
 }
 
-function askWhatHappened(state: RunState, position: Position, detail: string): RunState {
+function askWhatHappened(
+  state: RunState,
+  position: Position,
+  { detail, attempts }: { readonly detail: string; readonly attempts?: number },
+): RunState {
   const call = callAt(state, position);
   const asking = withCall(state, position, (running) => ({
     ...running,
     phase: 'asking',
     unknowns: running.unknowns + 1,
+    ...(attempts === undefined ? {} : { attemptsMade: attempts }),
   }));
   return newRequest(asking, {
     position: unknownPosition(position, call.unknowns + 1),

@@ -5,6 +5,7 @@ import {
   type ToolErrorNote,
   toolErrorCode,
 } from '../contracts/agent-run.ts';
+import type { AskPolicy } from '../contracts/definitions.ts';
 import { invariant } from '../contracts/failures.ts';
 import type {
   ExtendBudgetMessage,
@@ -27,7 +28,7 @@ import {
   withRequest,
   workedMsAt,
 } from './run-state.ts';
-import { settleWith, unknownNote } from './settle-call.ts';
+import { interruptedNote, settleWith, unknownNote } from './settle-call.ts';
 
 export function afterHalt(state: RunState, halt: HaltMessage): RunState {
   if (state.halt !== undefined)
@@ -75,10 +76,27 @@ export function afterSteer(state: RunState, { text, by }: SteerMessage): RunStat
 /** Said as what it is: the caller's words stay the caller's. */
 const steerText = (text: string): string => `[From the operator of this run] ${text}`;
 
+/** Who may raise the run's limits: whoever may answer the request about them, open or not. */
+export function guardOf(state: RunState): {
+  readonly ask: AskPolicy | undefined;
+  readonly level: 0 | 1;
+} {
+  const open = state.requests.find((request) => request.about === 'budget');
+  return { ask: open?.ask ?? state.input.ask, level: open?.level ?? 0 };
+}
+
 /** Amounts are put in the database first, and count from then on. */
 export function afterExtension(
   state: RunState,
-  { by, reason, costMicroUsd = 0, tokens = 0, steps = 0, wallMs = 0 }: ExtendBudgetMessage,
+  {
+    by,
+    reason,
+    decision,
+    costMicroUsd = 0,
+    tokens = 0,
+    steps = 0,
+    wallMs = 0,
+  }: ExtendBudgetMessage,
   via: 'update' | 'signal',
 ): RunState {
   const number = state.extensions + 1;
@@ -96,6 +114,8 @@ export function afterExtension(
         via,
         number,
         ...(reason === undefined ? {} : { reason }),
+        ...(decision === undefined ? {} : { decision }),
+        ...(guardOf(state).ask?.recordedOnly === true ? { recordedOnly: true as const } : {}),
       },
     ],
   };
@@ -114,9 +134,18 @@ export const limitsToBe = ({ limits, toExtend }: RunState): RunState['limits'] =
   );
 
 /** The ceilings are raised; whoever was asked for it need not be asked any more. */
-export function afterExtended(state: RunState): RunState {
+export function afterExtended(
+  state: RunState,
+  { refused }: { readonly refused?: string } = {},
+): RunState {
   const [made, ...rest] = state.toExtend;
   if (made === undefined) return state;
+  if (refused !== undefined)
+    return {
+      ...state,
+      toExtend: rest,
+      extensionRefused: { number: made.number, because: refused },
+    };
   const raised: RunState = {
     ...state,
     toExtend: rest,
@@ -232,6 +261,7 @@ export function afterRequestClosed(
   if (decision.verdict === 'answered') return afterAnswer(without, request, output);
   if (decision.verdict === 'approved')
     return withCall(without, request.call, (call) => approvedCall(call, request, output));
+  if (decision.verdict === 'withdrawn') return settleWith(without, request.call, interruptedNote);
   return settleWith(without, request.call, refusedNote(state, request, decision));
 }
 
@@ -242,7 +272,13 @@ function approvedCall(
 ): CallState {
   switch (request.kind) {
     case 'unknown':
-      return { ...call, phase: 'ready', again: request.position };
+      return {
+        ...call,
+        phase: 'ready',
+        again: request.position,
+        // What was tried before counts no more: the call begins anew.
+        ...(call.attemptsMade === undefined ? {} : { attemptsBefore: call.attemptsMade }),
+      };
     case 'escalation':
       return triedAgain(call);
     case 'approval':

@@ -3,6 +3,8 @@ import type { EntryRef } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import type { SendMessage } from '../contracts/messages.ts';
 import { saidPosition } from '../contracts/positions.ts';
+import { afterDecision } from './after-humans.ts';
+import { interruptedNote, settleWith } from './settle-call.ts';
 import {
   nextModelPosition,
   type RunState,
@@ -27,7 +29,9 @@ export function afterMessage(state: RunState, message: SendMessage): RunState {
   const heard: SessionState = {
     ...session,
     messages: number,
-    heard: [...session.heard, { id: message.id, turn }].slice(-limits.messagesHeardMax),
+    heard: [...session.heard, { id: message.id, turn, words: wordsOf(message) }].slice(
+      -limits.messagesHeardMax,
+    ),
   };
   const noted = withNote(state, {
     kind: 'message.received',
@@ -41,9 +45,18 @@ export function afterMessage(state: RunState, message: SendMessage): RunState {
   if (turn > session.turn)
     return { ...noted, session: { ...heard, inbox: [...heard.inbox, entry] } };
   const steered = { ...noted, session: heard, steers: [...noted.steers, entry] };
-  const interrupts = state.input.session?.whileWorking === 'interrupt' && state.inFlight.length > 0;
+  const interrupts =
+    state.input.session?.whileWorking === 'interrupt' &&
+    (state.inFlight.length > 0 || state.calls.some(({ phase }) => phase !== 'settled'));
   return interrupts ? { ...steered, interrupt: 'wanted' } : steered;
 }
+
+/** What was said, short enough to be remembered: by hash where it is stored. */
+export const wordsOf = ({ stored, text = '' }: SendMessage): string =>
+  stored?.hash ?? `${text.length} ${text.slice(0, wordsCharsMax)}`;
+
+/** Enough to tell one message from another: ids are reused by mistake, not by malice. */
+const wordsCharsMax = 64;
 
 function toEntry(state: RunState, { stored, text = '' }: SendMessage): EntryRef {
   return stored === undefined
@@ -51,11 +64,31 @@ function toEntry(state: RunState, { stored, text = '' }: SendMessage): EntryRef 
     : { at: saidPosition(stored.hash), hash: stored.hash, bytes: stored.bytes };
 }
 
-/** The interrupt has been passed on to what was in flight and may be aborted. */
-export const afterInterrupt = (state: RunState): RunState => ({
-  ...state,
-  interrupt: 'passed-on',
-});
+/**
+ * The interrupt is passed on: what has not begun does not begin, and nobody is asked about it any more.
+ * What is in flight and may be aborted is aborted next; what may have happened stays to be settled.
+ */
+export function afterInterrupt(state: RunState): RunState {
+  const withdrawn = state.requests
+    .filter(({ kind }) => kind === 'approval' || kind === 'question')
+    .reduce(
+      (before, { position }) =>
+        afterDecision(before, position, { verdict: 'withdrawn', by: 'belayer', via: 'run' }),
+      state,
+    );
+  const asked = new Set(withdrawn.requests.map(({ call }) => call));
+  return withdrawn.calls
+    .filter(
+      ({ phase, position }) =>
+        phase === 'ready' ||
+        phase === 'falling-back' ||
+        (phase === 'asking' && !asked.has(position)),
+    )
+    .reduce<RunState>((before, { position }) => settleWith(before, position, interruptedNote), {
+      ...withdrawn,
+      interrupt: 'passed-on',
+    });
+}
 
 /** The model has given the turn's output: the next message is awaited. */
 export function afterTurnEnded(state: RunState, nowMs: number): RunState {

@@ -2,6 +2,7 @@ import { limits } from '../contracts/limits.ts';
 import type { AnswerMessage, DecisionMessage } from '../contracts/messages.ts';
 import { canBeDecided } from './after-humans.ts';
 import type { RequestState, RunState } from './run-state.ts';
+import { refuseWho } from './who-may.ts';
 
 export type Deciding = 'approve' | 'deny' | 'answer';
 
@@ -30,7 +31,10 @@ export function refuseDecision(
   if (request.deadlineMs <= nowMs) return `The deadline of request ${decision.request} has passed.`;
   if (request.argumentsHash !== decision.argumentsHash)
     return `The decision is about other arguments: ${decision.argumentsHash} is not ${request.argumentsHash}, the hash of request ${decision.request}.`;
-  return refuseDecider(request, decision) ?? refuseKind(request, deciding, decision);
+  return (
+    refuseWho(request.ask, request.level, `request ${request.position}`, decision) ??
+    refuseKind(request, deciding, decision)
+  );
 }
 
 function refuseShape(
@@ -70,20 +74,6 @@ function refuseText(name: string, text: unknown, row: string | undefined): strin
   return text.length > limits.inlineTextBytesMax
     ? `\`${name}\` has ${text.length} characters; a message takes at most ${limits.inlineTextBytesMax}.`
     : undefined;
-}
-
-function refuseDecider(
-  { ask, level, position }: RequestState,
-  decision: { readonly by: string; readonly decision?: string },
-): string | undefined {
-  if (ask.recordedOnly === true && decision.decision === undefined)
-    return `Request ${position} takes only decisions that Belayer's client has put on record; this one was not.`;
-  if (ask.deciders === undefined) return undefined;
-  const above = level === 1 ? (ask.escalation?.deciders ?? []) : [];
-  const allowed = [...ask.deciders, ...above];
-  return allowed.includes(decision.by)
-    ? undefined
-    : `\`${decision.by}\` may not decide on request ${position}; ${allowed.map((name) => `\`${name}\``).join(', ')} may.`;
 }
 
 function refuseKind(

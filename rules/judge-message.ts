@@ -8,7 +8,9 @@ import type {
   SendMessage,
   SteerMessage,
 } from '../contracts/messages.ts';
-import { limitsToBe } from './after-humans.ts';
+import { guardOf, limitsToBe } from './after-humans.ts';
+import { wordsOf } from './after-messages.ts';
+import { refuseWho } from './who-may.ts';
 import type { RunState } from './run-state.ts';
 
 /** Text of a raw signal, held to its limits: a halt is never refused for its wording. */
@@ -74,7 +76,14 @@ export function refuseExtension(
     return `An extension needs at least one of ${amounts.map(({ name }) => `\`${name}\``).join(', ')} above 0.`;
   if (state.input.depth > 0)
     return 'A sub-agent has its ceiling from its parent run: extend that one.';
-  return refuseOver(state);
+  const { decision } = message;
+  if (decision !== undefined && (typeof decision !== 'string' || decision === ''))
+    return '`decision` must be the id of a row.';
+  const { ask, level } = guardOf(state);
+  return (
+    refuseWho(ask, level, "the run's limits", { ...message, by: message.by ?? '' }) ??
+    refuseOver(state)
+  );
 }
 
 const amounts = [
@@ -98,7 +107,11 @@ export function refuseMessage(state: RunState, message: Partial<SendMessage>): s
     if (refused !== undefined) return refused;
   } else if (!/^[\w-]{43}$/.test(stored?.hash ?? '') || !Number.isSafeInteger(stored.bytes))
     return '`stored` needs the `hash` and the `bytes` of a message.';
-  if (session.heard.some((heard) => heard.id === id)) return undefined;
+  const before = session.heard.find((heard) => heard.id === id);
+  if (before !== undefined)
+    return before.words === wordsOf({ id, ...message })
+      ? undefined
+      : `Message id \`${id}\` was used for other words. Nothing was heard.`;
   const waiting = session.inbox.length + state.steers.length;
   if (waiting >= limits.messagesWaitingMax)
     return `${waiting} messages wait for the agent already; \`messagesWaitingMax\` is ${limits.messagesWaitingMax}.`;

@@ -63,6 +63,8 @@ export interface CallState extends Wanted {
   /** The tool in whose place it runs, and how that one failed. */
   readonly instead?: { readonly tool: string; readonly code: string };
   readonly escalations?: number;
+  /** Attempts made when its outcome was found to be unknown. */
+  readonly attemptsMade?: number;
   /** Attempts before a human said to try again. */
   readonly attemptsBefore?: number;
   readonly result?: EntryRef;
@@ -90,7 +92,7 @@ export interface RequestState {
 }
 
 export interface Decision {
-  readonly verdict: 'approved' | 'denied' | 'expired' | 'answered' | 'extended';
+  readonly verdict: 'approved' | 'denied' | 'expired' | 'answered' | 'extended' | 'withdrawn';
   readonly by: string;
   readonly via: 'update' | 'signal' | 'deadline' | 'run';
   readonly reason?: string;
@@ -147,6 +149,8 @@ export interface RunState {
   /** Ceilings that humans raised and that are not in the database yet. */
   readonly toExtend: readonly ExtendBudgetInput[];
   readonly extensions: number;
+  /** The last extension that did not count, and why. */
+  readonly extensionRefused?: { readonly number: number; readonly because: string };
   readonly escalations: number;
   readonly session?: SessionState;
   readonly ending?: { readonly outcome: RunOutcome; readonly outputAt?: Position };

@@ -6,7 +6,7 @@ import { runUnknown } from './ledger.ts';
 export interface DecisionRow {
   readonly id: string;
   readonly position: string;
-  readonly verdict: 'approved' | 'denied' | 'answered';
+  readonly verdict: 'approved' | 'denied' | 'answered' | 'extended';
   readonly by: string;
   readonly reason: string | null;
   readonly argumentsHash: string;

@@ -4,12 +4,14 @@ import type { Database } from './database.ts';
 import type { RunToStart } from './runs.ts';
 
 export interface SessionRow extends RunToStart {
+  /** Of the message that began it. */
+  readonly inputHash: string;
   readonly outcome: RunOutcome | null;
   readonly endedAt: Date | null;
 }
 
 const columns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes,
-  r.outcome, r.ended_at as "endedAt"
+  r.input_hash as "inputHash", r.outcome, r.ended_at as "endedAt"
   from belayer.run r join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0`;
 
 export async function readSessionOf(

@@ -208,8 +208,8 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
       }
       case 'extend': {
         const { extension } = step;
-        await persist(run, () => bookkeeping.extendBudget(extension));
-        run.change(afterExtended);
+        const extended = await persist(run, () => bookkeeping.extendBudget(extension));
+        run.change((state) => afterExtended(state, extended ?? {}));
         break;
       }
       case 'end-turn':

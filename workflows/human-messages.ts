@@ -86,6 +86,16 @@ export function handleMessages(run: AgentRun): void {
     refuse: refuseExtension,
     record: (given, via) => run.change((state) => afterExtension(state, given, via)),
     receipt: () => limitsToBe(run.state),
+    counts: async () => {
+      const { extensions: number, toExtend } = run.state;
+      if (toExtend.at(-1)?.recordedOnly !== true) return;
+      await condition(
+        () =>
+          run.broken !== undefined || !run.state.toExtend.some((more) => more.number === number),
+      );
+      const refused = run.state.extensionRefused;
+      if (refused?.number === number) throw rejected(refused.because);
+    },
   });
   handleWord<SendMessage, SendReceipt>(run, message.send, {
     refuse: refuseMessage,
@@ -102,6 +112,8 @@ interface Word<Message, Receipt> {
   readonly refuse: (state: RunState, given: Message) => string | undefined;
   readonly record: (given: Message, via: 'update' | 'signal') => void;
   readonly receipt: (given: Message) => Receipt;
+  /** Where only a worker can say whether it counts: throws where it does not. */
+  readonly counts?: () => Promise<void>;
 }
 
 /** A word that is recorded at once, as an update and as a signal of the same name. */
@@ -117,9 +129,10 @@ function handleWord<Message, Receipt>(
   });
   setHandler(
     defineUpdate<Receipt, [Message]>(name),
-    (given) => {
+    async (given) => {
       run.noteUpdate();
       word.record(given, 'update');
+      await word.counts?.();
       return word.receipt(given);
     },
     {

@@ -402,3 +402,71 @@ test('names and texts with a NUL in them neither lose a reply nor an effect', as
   expect(await own.output()).toBe('ok \u0000');
   expect(toldToTheModel()).toBe('paid \u0000');
 });
+
+test('a verification that fails is told to the human who is asked', async () => {
+  act = () => {
+    throw new Error('connection reset', { cause: new Error('the cable') });
+  };
+  verified = () => {
+    throw new Error('lookup down');
+  };
+  const of = await calls('checked');
+  const request = await asked(of);
+  expect(request.detail).toContain('lookup down');
+  expect(request.evidence[0]?.detail?.split('\n')[0]).toBe(
+    'Error: connection reset, because: the cable',
+  );
+  await of.deny(request.position);
+  await of.output();
+});
+
+test.each([
+  [true],
+  ['done'],
+  [{}],
+  [{ done: 1 }],
+  [{ done: 'true' }],
+  [null],
+  [undefined],
+  [[]],
+  [7],
+])(
+  'a verification that answers %j has not said that nothing happened: a human is asked',
+  async (said) => {
+    act = () => {
+      throw new Error('connection reset');
+    };
+    verified = () => said as never;
+    const of = await calls('checked');
+    const request = await asked(of);
+    expect(keys).toHaveLength(1);
+    expect(request.detail).toContain('`verify` answered');
+    await of.deny(request.position);
+    await of.output();
+  },
+);
+
+test('a keyed call that a human lets run again begins anew, with all its attempts', async () => {
+  act = (_, time) => {
+    if (time <= 5) throw new Error('connection reset');
+    return 'paid';
+  };
+  const of = await calls('keyed');
+  await of.approve((await asked(of)).position);
+  expect(await of.output()).toBe('ok');
+  expect(keys).toHaveLength(6);
+  expect(new Set(keys).size).toBe(1);
+});
+
+test('an effect whose answer cannot be used is told as done, and not to be done again', async () => {
+  act = () => ({ no: 'id' });
+  const of = await calls('shaped');
+  await of.output();
+  expect(toldToTheModel()).toMatchObject({
+    error: {
+      code: 'bad_output',
+      message: expect.stringContaining('It happened'),
+      hint: expect.stringContaining('do not do it again'),
+    },
+  });
+});

@@ -53,9 +53,18 @@ const stubborn = defineAgent({
   escalate: ['model', 'output', 'refusal'],
 });
 
+const guarded = defineAgent({
+  name: 'guarded',
+  instructions: 'Work.',
+  tools: [askHuman()],
+  limits: { steps: 1 },
+  ask: { deciders: ['ann'], recordedOnly: true },
+  escalate: ['budget'],
+});
+
 beforeAll(async () => {
   world = await createWorld();
-  await world.work(defineApp({ agents: [agent, stubborn] }));
+  await world.work(defineApp({ agents: [agent, stubborn, guarded] }));
 });
 afterAll(async () => world?.stop());
 
@@ -245,6 +254,23 @@ test('a refusal and a rejected model go to a human; given up, the run ends as it
   expect(request).toMatchObject({ about: 'model' });
   await rejectedRun.approve(request.position);
   expect(await rejectedRun.output()).toEqual({ answer: 1 });
+});
+
+test('only who may answer for the limits raises them, on record where that is asked for', async () => {
+  world.provider.script([reply.tools({ ask_human: '{' }), reply.text('done')]);
+  const run = await world.belayer.start('guarded', { input: 'go' });
+  await open(run);
+  await expect(run.extendBudget({ steps: 2 }, { by: 'bob' })).rejects.toMatchObject(
+    rejected('may not decide'),
+  );
+  const handle = world.temporal.workflow.getHandle(run.id);
+  const raw = { by: 'ann', steps: 2 };
+  for (const given of [raw, { ...raw, decision: 'made-up' }])
+    await expect(handle.executeUpdate('extendBudget', { args: [given] })).rejects.toMatchObject({
+      cause: expect.objectContaining({ message: expect.stringContaining('on record') }),
+    });
+  expect(await run.extendBudget({ steps: 2 }, { by: 'ann' })).toMatchObject({ steps: 3 });
+  expect(await run.output()).toBe('done');
 });
 
 test('the inbox lists 100,000 open requests page by page, filtered, without being slow', async () => {

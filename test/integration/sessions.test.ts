@@ -29,11 +29,24 @@ const lookup = defineTool({
       signal.addEventListener('abort', abort);
     }),
 });
+let paid = 0;
+const pay = defineTool({
+  name: 'pay',
+  description: 'Pay.',
+  effect: 'write',
+  repeat: 'keyed',
+  approval: 'always',
+  input: z.object({}),
+  run: () => {
+    paid += 1;
+    return 'paid';
+  },
+});
 const talker = (name: string, whileWorking: 'queue' | 'steer' | 'interrupt') =>
   defineAgent({
     name,
     instructions: 'Talk.',
-    tools: [lookup],
+    tools: [lookup, pay],
     limits: { steps: 4 },
     session: { whileWorking, idle: '1 day' },
   });
@@ -109,6 +122,19 @@ test('a message that is sent again is heard once, the one that began the session
   expect(said()).toEqual(['user: a', 'assistant: one', 'user: b', 'assistant: two', 'user: c']);
 });
 
+test('an id that was used for other words is refused, and nothing is lost in silence', async () => {
+  world.provider.script([reply.text('one'), reply.text('two')]);
+  const send = (message: string, id: string) =>
+    world.belayer.send('queuer', { session: 'ids', message, id });
+  await (await send('a', 'x-1')).output();
+  await (await send('b', 'x-2')).output();
+  for (const id of ['x-1', 'x-2'])
+    await expect(send('c', id)).rejects.toMatchObject({
+      type: 'DecisionRejected',
+      message: expect.stringContaining('other words'),
+    });
+});
+
 test('a run that was started goes on with messages as well', async () => {
   world.provider.script([reply.text('one'), reply.text('two')]);
   const run = await world.belayer.start('queuer', { input: 'a' });
@@ -181,6 +207,18 @@ test('an interrupting session aborts a model call, which is asked again at anoth
   expect(positions).toEqual(['1/interrupt-1']);
   const next = await world.belayer.send('interrupted', { session: 'j', message: 'on' });
   expect(await next.output()).toBe('later');
+});
+
+test('an interrupting message withdraws what waits for a human', async () => {
+  paid = 0;
+  world.provider.script([reply.tools({ pay: {} }), reply.text('left it')]);
+  const first = await world.belayer.send('interrupted', { session: 'k', message: 'pay' });
+  await eventually(async () => (await first.run.requests())[0]?.state === 'open');
+  await world.belayer.send('interrupted', { session: 'k', message: 'no, leave it' });
+  expect(await first.output()).toBe('left it');
+  expect(paid).toBe(0);
+  expect((await first.run.requests())[0]).toMatchObject({ state: 'withdrawn' });
+  expect(said().at(-2)).toContain('"code":"interrupted"');
 });
 
 test('twenty turns cross several histories, and none is lost', async () => {
