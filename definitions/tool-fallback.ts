@@ -8,7 +8,7 @@ import type { FallbackTool, Tool } from './tool.ts';
 
 /** The tools that run in place of one, in their order. Undefined where it names none. */
 export function readFallbacks(
-  { name, fallback }: Readonly<Record<string, unknown>>,
+  { name, effect, fallback }: Readonly<Record<string, unknown>>,
   read: FieldReader,
   mistakes: Mistakes,
 ): readonly FallbackTool[] | undefined {
@@ -27,6 +27,12 @@ export function readFallbacks(
   const found: FallbackTool[] = [];
   for (const [index, value] of (fallback as unknown[]).entries()) {
     const where = `fallback[${index}]`;
+    if (hasBrand(value, toolBrand)) {
+      mistakes.add(
+        `\`${where}\` is the tool \`${(value as Tool).name}\`; write { tool: ${(value as Tool).name} }`,
+      );
+      continue;
+    }
     const fields = read.object(where, value);
     checkKeys(fields, { where: `${where}.`, known: ['tool', 'input'] }, mistakes);
     const { tool, input } = fields;
@@ -38,7 +44,10 @@ export function readFallbacks(
       continue;
     }
     const stand = tool as Tool;
-    const problem = unfit(stand, [name, ...found.map((other) => other.tool.name)]);
+    const problem = unfit(stand, {
+      effect,
+      taken: [name, ...found.map((other) => other.tool.name)],
+    });
     if (problem === undefined)
       found.push(
         Object.freeze({ tool: stand, ...(input === undefined ? {} : { input }) }) as FallbackTool,
@@ -49,11 +58,16 @@ export function readFallbacks(
 }
 
 /** Why a tool cannot run in place of another one. */
-function unfit(tool: Tool, taken: readonly unknown[]): string | undefined {
+function unfit(
+  tool: Tool,
+  { effect, taken }: { readonly effect: unknown; readonly taken: readonly unknown[] },
+): string | undefined {
   if (tool.child !== undefined) return 'stands for a sub-agent, which cannot be a fallback';
   if (tool.data.question === true) return 'asks a human; `critical: true` does that';
   if (tool.fallbacks !== undefined)
     return 'has fallbacks of its own; list them here, in the order in which they are tried';
+  if (tool.data.effect === 'write' && effect !== 'write')
+    return 'is a write, and cannot stand for a tool that changes nothing';
   if (taken.includes(tool.name)) return 'is named twice, or is the tool itself';
   return undefined;
 }

@@ -178,6 +178,11 @@ test('every mistake of a list of fallbacks is told', () => {
       - \`fallback[2].tool\` was not made by defineTool: undefined]
   `);
   expect(define({})).toThrow('`fallback` must be a list of at least one { tool, input? }');
+  expect(define([mail])).toThrow('`fallback[0]` is the tool `mail`; write { tool: mail }');
+  const wire = defineTool({ ...write, name: 'wire' });
+  const reader = (fallback: unknown) => () =>
+    defineTool({ ...base, effect: 'read', fallback: fallback as never });
+  expect(reader([{ tool: wire }])).toThrow('`wire` is a write, and cannot stand for a tool');
   const self = defineTool({ ...base, name: 'pay' });
   expect(define([{ tool: self }])).toThrow('`pay` is named twice, or is the tool itself');
 });
