@@ -14,7 +14,12 @@ import { newRunId } from '../storage/hash.ts';
 import { migrate } from '../storage/migrate.ts';
 import type { DefinitionCache } from '../storage/new-run.ts';
 import { insertNewRun } from '../storage/new-run.ts';
-import { type ListRequests, openRequests, type RequestRow } from '../storage/requests.ts';
+import {
+  countOpenRequests,
+  type ListRequests,
+  openRequests,
+  type RequestRow,
+} from '../storage/requests.ts';
 import { checkedLimit, listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
 import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
@@ -81,6 +86,8 @@ export interface Belayer<A = App> extends AsyncDisposable {
   runs(options?: ListRuns): Promise<readonly RunRow[]>;
   /** Open requests of all runs, oldest first. */
   inbox(options?: ListRequests): Promise<readonly RequestRow[]>;
+  /** How many requests are open, of those that the filter lets through. */
+  inboxCount(filter?: Omit<ListRequests, 'limit' | 'after'>): Promise<number>;
   /**
    * Stops everything of one customer, of one agent, or of the installation: sets the flag, then tells
    * the open runs. Until it is lifted, nothing that it covers starts, and no call of it is claimed.
@@ -116,15 +123,25 @@ export async function connect<A = App>(options: ConnectOptions = {}): Promise<Be
   return belayerOn<A>(await connectParts(options));
 }
 
-export async function connectParts(options: ConnectOptions = {}): Promise<Parts> {
+/**
+ * `needs`: with 'postgres' alone, Temporal is not asked whether it is there. A flag is set, lifted and
+ * read while it is away; a call that does go to it then needs a deadline of its own.
+ */
+export async function connectParts(
+  options: ConnectOptions = {},
+  needs: 'both' | 'postgres' = 'both',
+): Promise<Parts> {
   const environment = options.environment ?? process.env;
   const settings = readSettings(environment);
-  const lease = await leaseFor(settings, options);
+  const lease = await leaseFor(settings, options, needs);
   const { temporal, databaseUrl } = lease.addresses;
   const database = openDatabase({ url: databaseUrl, applicationName: 'belayer client' });
   try {
     await migrate(database);
-    const connection = await reachTemporal(temporal.address, settings);
+    const connection =
+      needs === 'both'
+        ? await reachTemporal(temporal.address, settings)
+        : Connection.lazy({ ...settings.temporal, address: temporal.address });
     return {
       settings,
       database,
@@ -147,6 +164,7 @@ export async function connectParts(options: ConnectOptions = {}): Promise<Parts>
 export function leaseFor(
   settings: Settings,
   options: Pick<ConnectOptions, 'log' | 'signal'>,
+  needs: 'both' | 'postgres' = 'both',
 ): Promise<Lease> {
   const secured =
     settings.temporal['tls'] !== undefined || settings.temporal['apiKey'] !== undefined;
@@ -154,7 +172,7 @@ export function leaseFor(
     dataFolder: settings.dataFolder,
     temporalNamespace: settings.namespace,
     // An address with TLS or a key is checked by the connection itself.
-    checkTemporal: !secured,
+    checkTemporal: needs === 'both' && !secured,
     ...(settings.temporalAddress === undefined
       ? {}
       : { temporalAddress: settings.temporalAddress }),
@@ -201,6 +219,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     runs: (options) => listRuns(database, options),
     inbox: async ({ limit = 500, ...filter } = {}) =>
       openRequests(database, checkedLimit(limit, limits.inboxRowsMax), filter),
+    inboxCount: (filter) => countOpenRequests(database, filter),
     stop: (target, options) => stop(parts, target, options),
     lift: (target, options) => lift(parts, target, options),
     flags: () => readFlags(database),

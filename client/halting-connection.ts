@@ -25,7 +25,7 @@ export async function connectForHalting(
           },
           release: () => Promise.resolve(),
         };
-  const lease = named ?? (await leaseFor(settings, options));
+  const lease = named ?? (await leaseFor(settings, options, 'postgres'));
   const { temporal } = lease.addresses;
   const database = openDatabase({
     url: lease.addresses.databaseUrl,

@@ -20,6 +20,6 @@ export type { StopReason } from '../contracts/agent-run.ts';
 export { BelayerError, failureType } from '../contracts/failures.ts';
 export type { StuckOptions } from './stuck/find-stuck.ts';
 export type { AnnouncementRow } from '../storage/announcements.ts';
-export type { RequestRow } from '../storage/requests.ts';
+export type { ListRequests, RequestRow } from '../storage/requests.ts';
 export type { StuckRow } from '../storage/stuck.ts';
 export type { ListRuns, RunRow } from '../storage/reading-runs.ts';

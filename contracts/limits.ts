@@ -110,6 +110,8 @@ export const limits = {
   decidersMax: 50,
   /** Open requests in one reading. */
   inboxRowsMax: 10_000,
+  /** What `belayer inbox --all` reads at once: arguments may have 256 KiB each. */
+  inboxPageRows: 200,
   /** A worker answers an update in milliseconds; without one it would wait for ever. */
   updateMsMax: 15_000,
   /** What a model may ask a human in one question. */
@@ -220,7 +222,9 @@ export const limits = {
   stuckLookMsMax: 10_000,
   /** A worker's long poll lasts 60 s; one that did not come back after that is gone. */
   stuckPollerAgeMsMax: 90_000,
-  /** Attempts of a workflow task that fails: the second alone may be that of a worker that died. */
+  /** A call whose tries are further apart than `stuckAfter` is found between each two: once an hour is enough to hear of it. */
+  stuckToldAgainMs: 60 * 60 * 1000,
+  /** Attempts of a workflow task that fails: the first alone may be a fault that passes. */
   stuckTaskAttemptsMin: 3,
   /** Announced in an hour; a faulty deployment can stop thousands of runs at once. */
   stuckToldPerHourMax: 50,

@@ -1,6 +1,6 @@
 import { Kysely, type Migration, Migrator, PostgresDialect, sql } from 'kysely';
 import { BelayerError, failureType } from '../contracts/failures.ts';
-import type { Database } from './database.ts';
+import { type Database, isStorageUnavailable, toStorageError } from './database.ts';
 import { tables } from './migrations/0001-tables.ts';
 import { functions } from './migrations/0002-functions.ts';
 import { humans } from './migrations/0003-humans.ts';
@@ -40,6 +40,10 @@ export async function migrate(database: Database): Promise<void> {
   });
   const { error, results } = await migrator.migrateToLatest();
   if (error === undefined) return;
+  const passing = toStorageError(error);
+  // Kysely's word for a database that is newer than this code is a plain error, as a lost connection is.
+  if (isStorageUnavailable(passing) && !(error as Error).message.startsWith('corrupted migrations'))
+    throw passing;
   const failed =
     results?.find((result) => result.status === 'Error')?.migrationName ?? 'the schema';
   throw new BelayerError(

@@ -9,7 +9,7 @@ import type {
   Verdict,
 } from '../contracts/agent-run.ts';
 import type { EscalationCause } from '../contracts/definitions.ts';
-import { invariant } from '../contracts/failures.ts';
+import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
 import { runUnknown, type ToolResultRecord } from './ledger.ts';
@@ -228,44 +228,90 @@ export interface ListRequests {
   /** Only what this person may decide. */
   readonly decider?: string;
   /** Go on behind this request: the last one of the page before. */
-  readonly after?: { readonly openedAt: Date; readonly run: string; readonly position: string };
+  readonly after?: { readonly run: string; readonly position: string };
   /** Default 500, at most 10,000. */
   readonly limit?: number;
 }
 
-/** Open requests of all runs, oldest first. */
-export function openRequests(
+const requestKinds: readonly RequestKind[] = ['approval', 'unknown', 'question', 'escalation'];
+const filterNames = ['customer', 'agent', 'kind', 'decider', 'after', 'limit'];
+
+/** @throws InputRejected  A filter that nobody reads would list what was not asked for. */
+function checkFilter(filter: ListRequests): void {
+  const reject = (why: string): BelayerError => new BelayerError(failureType.inputRejected, why);
+  const unknown = Object.keys(filter).filter((name) => !filterNames.includes(name));
+  if (unknown.length > 0)
+    throw reject(
+      `\`${unknown.join('`, `')}\` is not an option of the inbox; known are ${filterNames.join(', ')}.`,
+    );
+  const { kind, after } = filter;
+  for (const name of ['customer', 'agent', 'decider'] as const)
+    if (filter[name] !== undefined && typeof filter[name] !== 'string')
+      throw reject(`\`${name}\` is of type ${typeof filter[name]}; it must be a string.`);
+  if (kind !== undefined && !requestKinds.includes(kind))
+    throw reject(
+      `\`kind\` is ${JSON.stringify(kind)}; it must be one of ${requestKinds.join(', ')}.`,
+    );
+  if (after === undefined) return;
+  if (typeof after?.run !== 'string' || typeof after.position !== 'string')
+    throw reject('`after` must be a request: the last one of the page before.');
+}
+
+/** $1 to $4 of every statement over open requests. */
+const filtered = `q.state = 'open'
+            and ($1::text is null or q.kind = $1)
+            and ($2::text is null or q.deciders is null or $2 = any(q.deciders))
+            and (($3::text is null and $4::text is null) or exists (select from belayer.run r where r.no = q.run_no
+              and ($3::text is null or r.customer = $3) and ($4::text is null or r.agent = $4)))`;
+
+const filterValues = (filter: ListRequests): readonly (string | null)[] => [
+  filter.kind ?? null,
+  filter.decider ?? null,
+  filter.customer ?? null,
+  filter.agent ?? null,
+];
+
+/** How many are open; without a filter, one scan of the index of open requests. */
+export async function countOpenRequests(
+  database: Database,
+  filter: Omit<ListRequests, 'limit' | 'after'> = {},
+): Promise<number> {
+  checkFilter(filter);
+  const [row] = await database.query<{ count: number }>(
+    {
+      name: 'count_open_requests',
+      text: `select count(*) as count from belayer.request q where ${filtered}`,
+    },
+    filterValues(filter),
+  );
+  return row?.count ?? 0;
+}
+
+/**
+ * Open requests of all runs, oldest first.
+ *
+ * @throws InputRejected  An option that is not known, or a kind that does not exist.
+ */
+export async function openRequests(
   database: Database,
   limit: number,
   filter: Omit<ListRequests, 'limit'> = {},
 ): Promise<readonly RequestRow[]> {
+  checkFilter(filter);
   const { after } = filter;
   return database.query<RequestRow>(
     {
       name: 'open_requests',
       text: `select ${columns} from (
           select q.* from belayer.request q
-          where q.state = 'open'
-            and ($2::text is null or q.kind = $2)
-            and ($3::text is null or q.deciders is null or $3 = any(q.deciders))
-            and (($4::text is null and $5::text is null) or exists (select from belayer.run r where r.no = q.run_no
-              and ($4::text is null or r.customer = $4) and ($5::text is null or r.agent = $5)))
-            and ($6::timestamptz is null or (q.opened_at, q.run_no, q.position) >
+          where ${filtered}
+            and ($6::text is null or (q.opened_at, q.run_no, q.position) >
               (select n.opened_at, n.run_no, n.position from belayer.request n join belayer.run m on m.no = n.run_no
-               where m.id = $7 and n.position = $8))
-          order by q.opened_at, q.run_no, q.position limit $1) q
+               where m.id = $6 and n.position = $7))
+          order by q.opened_at, q.run_no, q.position limit $5) q
         join belayer.run r on r.no = q.run_no ${evidence} order by q.opened_at, q.run_no, q.position`,
     },
-    [
-      limit,
-      filter.kind ?? null,
-      filter.decider ?? null,
-      filter.customer ?? null,
-      filter.agent ?? null,
-      after?.openedAt ?? null,
-      after?.run ?? null,
-      after?.position ?? null,
-    ],
+    [...filterValues(filter), limit, after?.run ?? null, after?.position ?? null],
   );
 }
 

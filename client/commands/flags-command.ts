@@ -2,13 +2,13 @@ import { readFlagChanges } from '../../storage/stop-flags.ts';
 import { exitCode } from './exit-codes.ts';
 import { flagChangesTable, flagsTable } from './flags-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
-import { withConnection } from './with-connection.ts';
+import { withPostgres } from './with-connection.ts';
 
 export function flagsCommand(
   terminal: Terminal,
   options: { readonly history?: true; readonly json?: true },
 ): Promise<number> {
-  return withConnection(terminal, async ({ belayer, parts }) => {
+  return withPostgres(terminal, async ({ belayer, parts }) => {
     const history = options.history === true ? await readFlagChanges(parts.database) : undefined;
     const flags = await belayer.flags();
     const rows = history ?? flags;

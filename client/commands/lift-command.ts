@@ -4,7 +4,7 @@ import { chooseTarget, type TargetFlags } from './choose-target.ts';
 import { exitCode, WrongUsage } from './exit-codes.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
-import { withConnection } from './with-connection.ts';
+import { withPostgres } from './with-connection.ts';
 
 export interface LiftFlags extends TargetFlags {
   readonly reason: string;
@@ -23,7 +23,7 @@ export async function liftCommand(
     );
   const target = chooseTarget(flags) ?? {};
   const flag = toFlag(target);
-  return withConnection(terminal, async ({ belayer, parts }) => {
+  return withPostgres(terminal, async ({ belayer, parts }) => {
     const by = flags.by ?? parts.by;
     await belayer.lift(target, { reason: flags.reason, by });
     if (flags.json === true) outJson(terminal, { ...flag, lifted: true, by }, 'document');

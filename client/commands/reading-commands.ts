@@ -83,6 +83,7 @@ Examples:
     )
     .option('--decider <name>', 'only what this person may decide')
     .option('--limit <n>', 'at most so many', wholeNumberFrom(1), limitDefault)
+    .option('--all', 'every one, whatever --limit says')
     .option('--json', 'one JSON object per line')
     .action((flags: InboxFlags) =>
       carry(async (terminal) => (await import('./inbox-command.ts')).inboxCommand(terminal, flags)),

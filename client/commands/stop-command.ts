@@ -4,7 +4,7 @@ import { exitCode, WrongUsage } from './exit-codes.ts';
 import type { HaltFlags } from './halt-command.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
-import { withConnection } from './with-connection.ts';
+import { withPostgres } from './with-connection.ts';
 
 /** `belayer halt` of more than one run: a flag, and then every open run that it covers. */
 export async function stopCommand(
@@ -18,7 +18,7 @@ export async function stopCommand(
     terminal.note('Nothing was stopped.');
     return exitCode.failed;
   }
-  return withConnection(terminal, async ({ belayer, parts }) => {
+  return withPostgres(terminal, async ({ belayer, parts }) => {
     const by = flags.by ?? parts.by;
     let accepted = false;
     const report = await belayer.stop(target, {
@@ -40,7 +40,7 @@ export async function stopCommand(
       );
     if (report.left !== undefined)
       terminal.note(
-        `Not all could be told: ${safeText(report.left)}. Nothing of them starts, and a worker goes on telling them.`,
+        `Not all could be told: ${safeText(report.left)}. Nothing of them starts: the flag is set. A worker's sweep tells them, when Temporal answers.`,
       );
     return exitCode.done;
   });

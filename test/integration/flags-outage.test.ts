@@ -61,6 +61,26 @@ test('with Temporal down the flag alone is accepted, and a worker tells the run 
   await world.belayer.lift({ customer: 'acme' }, { reason: 'over' });
 });
 
+test('with Temporal down flags are set, listed and lifted, and the inbox is read', async () => {
+  const run = await aWaitingRun();
+  await world.servers.killTemporal();
+  const stopped = await belayer('halt', '--customer', 'acme', '--reason', 'fraud', '--json');
+  expect(stopped.code).toBe(0);
+  expect(JSON.parse(stopped.out)).toMatchObject({ scope: 'customer', isNew: true, of: 1 });
+  const again = await belayer('halt', '--customer', 'acme', '--reason', 'fraud');
+  expect(again.code).toBe(0);
+  expect(again.errors).toContain("A worker's sweep tells them, when Temporal answers.");
+  expect(await belayer('flags')).toMatchObject({ code: 0, out: expect.stringContaining('fraud') });
+  const inbox = await belayer('inbox');
+  expect(inbox).toMatchObject({ code: 0, out: expect.stringContaining(run.id) });
+  await world.servers.restartTemporal();
+  expect(await run.outcome()).toMatchObject({ because: 'halted', detail: 'fraud' });
+  await world.servers.killTemporal();
+  expect((await belayer('lift', '--customer', 'acme', '--reason', 'over')).code).toBe(0);
+  expect((await belayer('flags')).errors).toContain('No stop flag is set.');
+  await world.servers.restartTemporal();
+});
+
 test('with PostgreSQL down the signal alone is accepted, and the run stops when PostgreSQL is back', async () => {
   const run = await aWaitingRun();
   await world.servers.killPostgres();
