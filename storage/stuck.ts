@@ -72,7 +72,10 @@ export async function noteStuck(
   againMs: number,
 ): Promise<'new' | 'known' | 'moved'> {
   const [row] = await database.query<{ noted: 'new' | 'known' | 'moved' }>(
-    { name: 'note_stuck', text: 'select belayer.note_stuck($1, $2, $3, $4, $5, $6, $7) as noted' },
+    {
+      name: 'note_stuck',
+      text: 'select belayer.note_stuck($1, $2, $3, $4, $5, $6, $7, $8) as noted',
+    },
     [
       suspect.no,
       suspect.events,
@@ -81,6 +84,7 @@ export async function noteStuck(
       suspect.since,
       againMs,
       limits.stuckToldPerHourMax,
+      limits.stuckToldAgainMs,
     ],
   );
   invariant(row !== undefined, 'note_stuck answers with one row');

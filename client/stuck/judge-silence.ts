@@ -24,9 +24,10 @@ export interface WorkflowSight {
   /** Temporal's word: RUNNING, TERMINATED ...; absent: no such workflow. */
   readonly status: string | undefined;
   readonly taskQueue: string;
-  readonly hasPollers: boolean;
+  /** When a worker last asked for work there; Temporal remembers those of the last five minutes. */
+  readonly lastPollMs: number | undefined;
   readonly workflowTask: { readonly attempt: number; readonly scheduledMs: number } | undefined;
-  /** Of the newest workflow task that failed, where tasks fail now. */
+  /** What the workflow task fails with; absent where its attempts only timed out: their workers died. */
   readonly taskFailure: string | undefined;
   readonly calls: readonly PendingCall[];
   readonly children: number;
@@ -41,13 +42,15 @@ export function judgeSilence(
   sight: WorkflowSight,
   options: { readonly silentMs: number; readonly nowMs: number },
 ): Found | undefined {
-  const { status, taskQueue, workflowTask, children } = sight;
+  const { status, taskQueue, workflowTask, children, lastPollMs } = sight;
+  const isAskedFor =
+    lastPollMs !== undefined && lastPollMs > options.nowMs - limits.stuckPollerAgeMsMax;
   const noPollers: Found = {
     finding: 'no-worker',
     detail: `No worker asks for work on task queue \`${taskQueue}\`. Start one.`,
   };
   if (status === undefined && suspect.state === 'starting')
-    return sight.hasPollers
+    return isAskedFor
       ? silent('It is on record and its workflow was not started. Workers log why they cannot.')
       : noPollers;
   if (status === undefined || (status !== 'RUNNING' && status !== 'PAUSED'))
@@ -56,15 +59,10 @@ export function judgeSilence(
       detail: `Its workflow ${status === undefined ? 'is not known to Temporal' : `has ended (${status})`}, and its books are open. To close them: belayer halt ${suspect.run} --force --reason TEXT`,
     };
   if (status === 'PAUSED') return silent('Its workflow was paused in Temporal.');
-  if (!sight.hasPollers) return noPollers;
-  // A task that is tried again is the run's state, whatever else is pending. At first it may only have lost its worker.
+  if (!isAskedFor) return noPollers;
+  // A task that is tried again is the run's state, whatever else is pending.
   if (workflowTask !== undefined && workflowTask.attempt > 1)
-    return workflowTask.attempt < limits.stuckTaskAttemptsMin
-      ? undefined
-      : {
-          finding: 'parked',
-          detail: `Its workflow task is at attempt ${workflowTask.attempt}. ${sight.taskFailure ?? 'No worker ends it in time.'} Nothing is lost: it goes on when a worker with fixed code comes.`,
-        };
+    return judgeRepeatedTask(workflowTask, sight, options);
   if (suspect.waitsFor !== null) return { finding: 'no-worker', detail: suspect.waitsFor };
   const late = sight.calls.map((call) => complaintAbout(call, options));
   if (late.includes(undefined) || (late.length === 0 && children > 0)) return undefined;
@@ -72,11 +70,36 @@ export function judgeSilence(
   if (workflowTask !== undefined)
     return options.nowMs - workflowTask.scheduledMs < options.silentMs
       ? undefined
-      : silent('Its workflow task waits for a worker with a free place.');
+      : silent(
+          `No worker has taken its workflow task since ${time(workflowTask.scheduledMs)}. ${lastPoll(sight)}`,
+        );
   return silent('It runs, and no call, child run or workflow task of it is pending.');
 }
 
+/** Attempts that timed out had workers that died or hang: nothing says that the code is at fault. */
+function judgeRepeatedTask(
+  { attempt, scheduledMs }: NonNullable<WorkflowSight['workflowTask']>,
+  sight: WorkflowSight,
+  { silentMs, nowMs }: { readonly silentMs: number; readonly nowMs: number },
+): Found | undefined {
+  if (sight.taskFailure !== undefined)
+    return attempt < limits.stuckTaskAttemptsMin
+      ? undefined
+      : {
+          finding: 'parked',
+          detail: `Its workflow task is at attempt ${attempt}. ${sight.taskFailure} Nothing is lost: it goes on when a worker with fixed code comes.`,
+        };
+  return nowMs - scheduledMs < silentMs
+    ? undefined
+    : silent(
+        `No worker has ended its workflow task since ${time(scheduledMs)}; it is at attempt ${attempt}, and the workers of those before died or did not answer in time. ${lastPoll(sight)}`,
+      );
+}
+
 const silent = (detail: string): Found => ({ finding: 'silent', detail });
+const time = (ms: number): string => new Date(ms).toISOString();
+const lastPoll = ({ taskQueue, lastPollMs }: WorkflowSight): string =>
+  `The last poll on task queue \`${taskQueue}\` was ${lastPollMs === undefined ? 'more than five minutes ago' : `at ${time(lastPollMs)}`}.`;
 
 /** Undefined for a call that is within its time. */
 function complaintAbout(
@@ -87,8 +110,8 @@ function complaintAbout(
   const failure = call.lastFailure === undefined ? '' : ` Last failure: ${call.lastFailure}`;
   if (call.state === 'queued')
     return call.attempt === 1
-      ? `${name}, waits for a worker with a free place.`
-      : `${name}, waits ${call.nextAttemptMs === undefined ? 'to be tried again' : `until ${new Date(call.nextAttemptMs).toISOString()}`}.${failure}`;
+      ? `${name}, was taken by no worker yet: none has a free place for it, or none is left.`
+      : `${name}, waits ${call.nextAttemptMs === undefined ? 'to be tried again' : `until ${time(call.nextAttemptMs)}`}.${failure}`;
   const timeoutMs = call.timeoutMs ?? limits.toolMsMax;
   const isOver =
     call.startedMs !== undefined && nowMs > call.startedMs + timeoutMs + limits.settlingMs;

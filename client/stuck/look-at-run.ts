@@ -14,15 +14,15 @@ export interface LookOptions {
 /** One sweep's look: it asks about each task queue once. Throws where Temporal does not answer. */
 export function createLook(options: LookOptions): (suspect: Suspect) => Promise<Found | undefined> {
   const { temporal, silentMs } = options;
-  const pollers = new Map<string, Promise<boolean>>();
-  const hasPollers = (taskQueue: string): Promise<boolean> => {
-    const known = pollers.get(taskQueue) ?? askForPollers(temporal, taskQueue);
-    pollers.set(taskQueue, known);
+  const polls = new Map<string, Promise<number | undefined>>();
+  const lastPoll = (taskQueue: string): Promise<number | undefined> => {
+    const known = polls.get(taskQueue) ?? askForLastPoll(temporal, taskQueue);
+    polls.set(taskQueue, known);
     return known;
   };
   return (suspect) =>
     temporal.withDeadline(Date.now() + limits.stuckLookMsMax, async () => {
-      const sight = await sightOf(temporal, suspect.run, options.taskQueue, hasPollers);
+      const sight = await sightOf(temporal, suspect.run, options.taskQueue, lastPoll);
       const found = judgeSilence(suspect, sight, { silentMs, nowMs: Date.now() });
       return found && { ...found, detail: found.detail.slice(0, limits.stuckDetailCharsMax) };
     });
@@ -52,7 +52,7 @@ async function sightOf(
   temporal: Client,
   run: string,
   taskQueueDefault: string,
-  hasPollers: (taskQueue: string) => Promise<boolean>,
+  lastPoll: (taskQueue: string) => Promise<number | undefined>,
 ): Promise<WorkflowSight> {
   const description = await temporal.workflow
     .getHandle(run)
@@ -65,7 +65,7 @@ async function sightOf(
     return {
       status: undefined,
       taskQueue: taskQueueDefault,
-      hasPollers: await hasPollers(taskQueueDefault),
+      lastPollMs: await lastPoll(taskQueueDefault),
       workflowTask: undefined,
       taskFailure: undefined,
       calls: [],
@@ -77,11 +77,11 @@ async function sightOf(
   return {
     status: status.name,
     taskQueue,
-    hasPollers: await hasPollers(taskQueue),
+    lastPollMs: await lastPoll(taskQueue),
     workflowTask: task
       ? { attempt: task.attempt ?? 1, scheduledMs: toMs(task.originalScheduledTime) ?? Date.now() }
       : undefined,
-    taskFailure: isFailing ? await newestTaskFailure(temporal, run, description.runId) : undefined,
+    taskFailure: isFailing ? await taskFailureOf(temporal, run, description.runId) : undefined,
     calls: (raw.pendingActivities ?? []).map(pendingCall),
     children: raw.pendingChildren?.length ?? 0,
   };
@@ -106,22 +106,25 @@ function pendingCall(activity: Activity): PendingCall {
   };
 }
 
-async function askForPollers(temporal: Client, taskQueue: string): Promise<boolean> {
+/** Those of the last five minutes are listed, dead ones as well. */
+async function askForLastPoll(temporal: Client, taskQueue: string): Promise<number | undefined> {
   const { pollers } = await temporal.workflowService.describeTaskQueue({
     namespace: temporal.options.namespace,
     taskQueue: { name: taskQueue },
     taskQueueType: workflowTasks,
   });
-  const oldestMs = Date.now() - limits.stuckPollerAgeMsMax;
-  // Those of the last five minutes are listed, dead ones as well.
-  return (pollers ?? []).some(({ lastAccessTime }) => (toMs(lastAccessTime) ?? 0) > oldestMs);
+  const times = (pollers ?? []).map(({ lastAccessTime }) => toMs(lastAccessTime) ?? 0);
+  return times.length === 0 ? undefined : Math.max(...times);
 }
 
 /** `TASK_QUEUE_TYPE_WORKFLOW`. */
 const workflowTasks = 1;
 
-/** After the first failure of a task, the server repeats it without an event each: so the newest is it. */
-async function newestTaskFailure(
+/**
+ * Why the pending workflow task is repeated, where it failed. The server writes an event for the first
+ * attempt that fails or times out, and none for its repetitions: the newest such event is about this task.
+ */
+async function taskFailureOf(
   temporal: Client,
   workflowId: string,
   runId: string,
@@ -139,6 +142,8 @@ async function newestTaskFailure(
         ? `The code decides otherwise than it did before (${message}).`
         : `It fails with: ${message}.`;
     }
+    if (event.workflowTaskTimedOutEventAttributes ?? event.workflowTaskCompletedEventAttributes)
+      return undefined;
   }
   return undefined;
 }

@@ -153,7 +153,8 @@ $$;
 
 -- Records a finding: new | known | moved. Another finding about the same run is said p_again_ms after the last.
 -- More than p_told_max an hour are not announced: one faulty deployment would fill a mailbox with what one mail says.
-create function belayer.note_stuck(p_run_no bigint, p_events int, p_finding text, p_detail text, p_since timestamptz, p_again_ms bigint, p_told_max int)
+-- Nor is, within p_same_ms, what was sent before about the same run: a finding may come and go with each try of a call.
+create function belayer.note_stuck(p_run_no bigint, p_events int, p_finding text, p_detail text, p_since timestamptz, p_again_ms bigint, p_told_max int, p_same_ms bigint)
 returns text
 language plpgsql as $$
 declare v_events int; s belayer.stuck;
@@ -178,6 +179,12 @@ begin
   where run_no = p_run_no and kind = 'run.stuck' and closed_at is null and p_told_max < (
     select count(*) from (select from belayer.announcement t where t.created_at > now() - interval '1 hour'
       and t.kind = 'run.stuck' and t.channel = 'webhook' and t.state <> 'withdrawn' limit p_told_max + 1) told);
+  update belayer.announcement a set state = 'withdrawn', closed_at = clock_timestamp(),
+    error = 'the same was told about this run ' || p_same_ms / 60000 || ' minutes ago or less'
+  where a.run_no = p_run_no and a.kind = 'run.stuck' and a.closed_at is null and exists (
+    select from belayer.announcement t join belayer.event e on e.run_no = t.run_no and e.number = t.number
+    where t.run_no = p_run_no and t.kind = 'run.stuck' and t.channel = a.channel and t.state = 'sent'
+      and t.closed_at > clock_timestamp() - p_same_ms * interval '1 ms' and e.body->>'finding' = p_finding);
   return 'new';
 end $$;
 

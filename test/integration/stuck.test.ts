@@ -9,6 +9,7 @@ import type { Parts } from '../../client/parts.ts';
 import { limits } from '../../contracts/limits.ts';
 import { workflowType } from '../../contracts/messages.ts';
 import { defineAgent, defineTool } from '../../definitions/index.ts';
+import { clearStuck, noteStuck } from '../../storage/stuck.ts';
 import { reply } from '../../testing/provider/index.ts';
 import { createLog } from '../../workers/log.ts';
 import { startStuckSweep } from '../../workers/stuck-sweep.ts';
@@ -207,6 +208,36 @@ test('of many runs that become stuck at once, all are found and a bounded number
     },
     [runs],
   );
+});
+
+test('a finding that comes and goes is announced once an hour', async () => {
+  const run = await aSilentRun();
+  const [row] = await world.database.query<{ no: number }>({ text: 'select no from belayer.run where id = $1' }, [run]); // prettier-ignore
+  const no = row?.no ?? 0;
+  const note = async (finding: string): Promise<void> => {
+    const [pulse] = await world.database.query<{ events: number }>({ text: 'select events from belayer.pulse where run_no = $1' }, [no]); // prettier-ignore
+    const events = pulse?.events ?? 0;
+    const suspect = { no, run, agent: 'a', customer: '', events, state: 'running', since: new Date(0).toISOString(), waitsFor: null }; // prettier-ignore
+    expect(await noteStuck(world.database, suspect, { finding: finding as 'silent', detail: 'x' }, 0)).toBe('new'); // prettier-ignore
+    await clearStuck(world.database, { ...suspect, events: events + 1 });
+  };
+  const send = (state: string, hours: number) =>
+    world.database.query(
+      { text: `update belayer.announcement set state = $2, closed_at = clock_timestamp() - $3 * interval '1 hour' where run_no = $1 and state = 'withdrawn' and error is null` },
+      [no, state, hours],
+    ); // prettier-ignore
+  const told = async () =>
+    (await belayer.announcements()).filter((row) => row.run === run && row.channel === 'mail').map(({ error }) => error).toReversed(); // prettier-ignore
+  await note('silent');
+  await send('sent', 0.5);
+  await note('silent');
+  await note('parked');
+  const again = 'the same was told about this run 60 minutes ago or less';
+  expect(await told()).toEqual([null, again, null]);
+  await world.database.query({ text: `update belayer.announcement set closed_at = closed_at - interval '1 hour' where run_no = $1` }, [no]); // prettier-ignore
+  await note('silent');
+  expect(await told()).toEqual([null, again, null, null]);
+  await world.database.query({ text: `select belayer.close_run($1, '{"kind":"done"}', null, 0)` }, [run]); // prettier-ignore
 });
 
 test('a run that waits for an approval is not found, however long it waits', async () => {

@@ -12,7 +12,7 @@ const suspect = { run: 'support-1', state: 'running', waitsFor: null };
 const aSight = (given: Partial<WorkflowSight> = {}): WorkflowSight => ({
   status: 'RUNNING',
   taskQueue: 'belayer',
-  hasPollers: true,
+  lastPollMs: nowMs - 1_000,
   workflowTask: undefined,
   taskFailure: undefined,
   calls: [],
@@ -64,7 +64,8 @@ test('a call beyond its time, one that waits for its next try and one that keeps
 
 test('nobody to carry a run out is said before what waits for it', () => {
   expect(
-    judge(aSight({ hasPollers: false, workflowTask: { attempt: 9, scheduledMs: 0 } }))?.finding,
+    judge(aSight({ lastPollMs: nowMs - 120_000, workflowTask: { attempt: 9, scheduledMs: 0 } }))
+      ?.finding,
   ).toBe('no-worker');
   expect(judge(aSight(), { waitsFor: 'No worker has the tool `look`.' })).toEqual({
     finding: 'no-worker',
@@ -76,14 +77,32 @@ test('a workflow task that was just scheduled is not waited for yet', () => {
   const workflowTask = { attempt: 1, scheduledMs: nowMs - 1_000 };
   expect(judge(aSight({ workflowTask }))).toBeUndefined();
   expect(judge(aSight({ workflowTask: { attempt: 1, scheduledMs: 0 } }))?.finding).toBe('silent');
-  expect(judge(aSight({ workflowTask: { attempt: 3, scheduledMs: 0 } }))?.finding).toBe('parked');
-  expect(judge(aSight({ workflowTask: { attempt: 2, scheduledMs: 0 } }))).toBeUndefined();
+});
+
+test('a workflow task that no worker has taken is said with the last poll', () => {
+  expect(judge(aSight({ workflowTask: { attempt: 1, scheduledMs: 0 } }))?.detail).toBe(
+    'No worker has taken its workflow task since 1970-01-01T00:00:00.000Z. The last poll on task queue `belayer` was at 1970-01-01T02:46:39.000Z.',
+  );
+});
+
+test('a run is parked by a workflow task that fails, not by one whose workers died', () => {
+  const taskFailure = 'It fails with: no.';
+  const repeated = (attempt: number, given: Partial<WorkflowSight> = {}) =>
+    judge(aSight({ workflowTask: { attempt, scheduledMs: nowMs - 60_000 }, ...given }));
+  expect(repeated(3, { taskFailure })?.finding).toBe('parked');
+  expect(repeated(2, { taskFailure })).toBeUndefined();
+  expect(repeated(9)).toBeUndefined();
+  const long = judge(aSight({ workflowTask: { attempt: 9, scheduledMs: 0 } }));
+  expect(long?.finding).toBe('silent');
+  expect(long?.detail).toContain('it is at attempt 9, and the workers of those before died');
 });
 
 test('a run whose workflow was never started is not dead', () => {
   const sight = aSight({ status: undefined });
   expect(judge(sight, { state: 'starting' })?.finding).toBe('silent');
-  expect(judge({ ...sight, hasPollers: false }, { state: 'starting' })?.finding).toBe('no-worker');
+  expect(judge({ ...sight, lastPollMs: undefined }, { state: 'starting' })?.finding).toBe(
+    'no-worker',
+  );
   expect(judge(sight)?.finding).toBe('dead');
   expect(judge(aSight({ status: 'TIMED_OUT' }))?.detail).toContain(
     'belayer halt support-1 --force',
