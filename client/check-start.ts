@@ -3,6 +3,7 @@ import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { RunOptions } from '../contracts/run-options.ts';
 import { type Duration, readDuration, toMicroUsd } from '../definitions/internal.ts';
+import { shown } from './check-words.ts';
 
 export interface StartOptions<Input> {
   readonly input: Input;
@@ -21,17 +22,40 @@ export interface StartOptions<Input> {
   readonly deadline?: Date;
 }
 
+interface StartRow {
+  readonly input: unknown;
+  readonly customer?: string;
+  readonly key?: string;
+  readonly options?: RunOptions;
+}
+
 /** @throws InputRejected  Names every option that does not fit; nothing was started. */
-export function checkStart(
-  agent: string,
-  options: StartOptions<unknown>,
-): { readonly input: unknown; customer?: string; key?: string; options?: RunOptions } {
+export function checkStart(agent: string, options: StartOptions<unknown>): StartRow {
   if (typeof options !== 'object' || options === null)
     throw new BelayerError(
       failureType.inputRejected,
       `A run of \`${String(agent)}\` needs options with an \`input\`; it got ${String(options)}. Nothing was started.`,
     );
   const mistakes: string[] = [];
+  const row = readStart(agent, options, mistakes);
+  const known = ['input', 'customer', 'key', 'limits', 'deadline'];
+  for (const name of Object.keys(options))
+    if (!known.includes(name))
+      mistakes.push(`\`${name}\` is not an option; known are ${known.join(', ')}`);
+  if (mistakes.length > 0)
+    throw new BelayerError(
+      failureType.inputRejected,
+      `A run of \`${String(agent)}\` cannot be started:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}\nNothing was started.`,
+    );
+  return row;
+}
+
+/** What a start reads of its options, and, in `mistakes`, what does not fit. Names of others are the caller's. */
+export function readStart(
+  agent: unknown,
+  options: StartOptions<unknown>,
+  mistakes: string[],
+): StartRow {
   if (typeof agent !== 'string' || agent === '' || agent.length > limits.agentNameCharsMax)
     mistakes.push(`the agent's name must have 1 to ${limits.agentNameCharsMax} characters`);
   const text = (name: 'customer' | 'key', charsMax: number): string | undefined => {
@@ -52,15 +76,6 @@ export function checkStart(
     mistakes.push('`deadline` must be a valid Date');
   else if (deadlineMs !== undefined && deadlineMs <= Date.now())
     mistakes.push(`\`deadline\` ${new Date(deadlineMs).toISOString()} has passed`);
-  const known = new Set(['input', 'customer', 'key', 'limits', 'deadline']);
-  for (const name of Object.keys(options))
-    if (!known.has(name))
-      mistakes.push(`\`${name}\` is not an option; known are ${[...known].join(', ')}`);
-  if (mistakes.length > 0)
-    throw new BelayerError(
-      failureType.inputRejected,
-      `A run of \`${String(agent)}\` cannot be started:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}\nNothing was started.`,
-    );
   const run: RunOptions = {
     ...(narrowed === undefined ? {} : { limits: narrowed }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
@@ -78,6 +93,10 @@ function readLimits(
   mistakes: string[],
 ): Partial<RunLimits> | undefined {
   if (given === undefined) return undefined;
+  if (typeof given !== 'object' || given === null) {
+    mistakes.push(`\`limits\` is ${shown(given)}; it must be an object`);
+    return undefined;
+  }
   const read: { -readonly [Name in keyof RunLimits]?: RunLimits[Name] } = {};
   const whole = (name: 'tokens' | 'steps'): void => {
     const value = given[name];

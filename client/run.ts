@@ -4,15 +4,17 @@ import { randomUUID } from 'node:crypto';
 import type { RunOutcome, StopReason } from '../contracts/agent-run.ts';
 import type { ReplyDelta, RunEvent } from '../contracts/events.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
 import { runUnknown } from '../storage/ledger.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { requestsOf, type RequestRow } from '../storage/requests.ts';
 import { readRun, type RunRow } from '../storage/reading-runs.ts';
+import { messageMistakes, refuse, shown, wordMistakes } from './check-words.ts';
 import { forceHalt, type ForcedHalt } from './force-halt.ts';
 import { haltRun, type HaltReceipt } from './halt-run.ts';
 import { isUnreachable, type Parts } from './parts.ts';
 import { readSessionOf } from '../storage/sessions.ts';
-import { checkMessage, deliver, isFirstMessage, turnOutput } from './turns.ts';
+import { deliver, isFirstMessage, turnOutput } from './turns.ts';
 import { tellRun, type Words } from './tell-run.ts';
 import { watchRun } from './watch-run.ts';
 
@@ -129,13 +131,27 @@ export function createRun<Output>(parts: Parts, id: string): Run<Output> {
       return row;
     },
     requests: () => requestsOf(database, id),
-    halt: ((reason: string, options: HaltOptions = {}) =>
-      (options.force === true ? forceHalt : haltRun)(parts, id, {
-        reason,
-        by: options.by ?? parts.by,
-      })) as Run['halt'],
-    async send(message, { id: messageId = randomUUID(), by = parts.by } = {}) {
-      checkMessage({ message, id: messageId, by });
+    halt: (async (reason: string, options: HaltOptions = {}) => {
+      refuse(
+        '`halt`',
+        [
+          ...wordMistakes({ reason }, { known: ['reason'], reason: 'needed', tooLong: 'cut' }),
+          ...wordMistakes(options, { known: ['by', 'force'], tooLong: 'cut' }),
+          ...(options?.force === undefined || typeof options.force === 'boolean'
+            ? []
+            : [`\`force\` is ${shown(options.force)}; it must be true or false`]),
+        ],
+        'Nothing was halted.',
+      );
+      const halt = { reason, by: (options.by ?? parts.by).slice(0, limits.decidedByCharsMax) };
+      return options.force === true ? forceHalt(parts, id, halt) : haltRun(parts, id, halt);
+    }) as Run['halt'],
+    async send(message, options = {}) {
+      refuse('`send`', [
+        ...messageMistakes(message),
+        ...wordMistakes(options, { known: ['id', 'by'] }),
+      ]);
+      const { id: messageId = randomUUID(), by = parts.by } = options;
       const session = await readSessionOf(database, id);
       if (session === undefined) throw runUnknown(id);
       if (isFirstMessage(session, { id: messageId, text: message })) return run.turn(1);

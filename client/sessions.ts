@@ -6,11 +6,12 @@ import { newestDefinition } from '../storage/definitions.ts';
 import { newRunId } from '../storage/hash.ts';
 import { type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
 import { readSession, releaseSession, type SessionRow } from '../storage/sessions.ts';
-import { checkStart, type StartOptions } from './check-start.ts';
+import { readStart, type StartOptions } from './check-start.ts';
+import { messageMistakes, refuse, shown, textMistakes, wordMistakes } from './check-words.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Turn } from './run.ts';
 import { startWorkflow } from './start-workflow.ts';
-import { checkMessage, deliver, isFirstMessage } from './turns.ts';
+import { deliver, isFirstMessage } from './turns.ts';
 
 export interface SendOptions extends Pick<
   StartOptions<string>,
@@ -69,30 +70,39 @@ export async function send<Output>(
 /** Two that begin at once, and one that ends meanwhile, are met in three. */
 const roundsMax = 5;
 
+const sendNames = ['session', 'message', 'id', 'by', 'customer', 'limits', 'deadline', 'reopen'];
+
+/** @throws InputRejected  Names every option that does not fit; nothing was sent. */
 async function checkSend(
   parts: Parts,
   agent: string,
   options: SendOptions,
-): Promise<{ readonly row: ReturnType<typeof checkStart>; readonly id: string }> {
-  const { session, message: text, id = randomUUID(), by, reopen, ...start } = options ?? {};
-  const reject = (why: string): BelayerError =>
-    new BelayerError(failureType.inputRejected, `${why} Nothing was sent.`);
-  if (typeof session !== 'string' || session === '' || session.length > limits.keyCharsMax)
-    throw reject(`\`session\` must be a string of 1 to ${limits.keyCharsMax} characters.`);
-  checkMessage({ message: text, id, by });
+): Promise<{ readonly row: ReturnType<typeof readStart>; readonly id: string }> {
+  const subject = `A message to \`${String(agent)}\` cannot be sent`;
+  const mistakes = wordMistakes(options, { known: sendNames });
+  if (typeof options !== 'object' || options === null) refuse(subject, mistakes);
+  const { session, message, id = randomUUID(), reopen, customer, deadline } = options;
+  mistakes.push(...textMistakes('session', session, limits.keyCharsMax));
+  mistakes.push(...messageMistakes(message));
   if (reopen !== undefined && typeof reopen !== 'boolean')
-    throw reject('`reopen` must be true or false.');
-  if ('key' in start || 'input' in start)
-    throw reject(
-      '`key` and `input` are options of `start`; a session has `session` and `message`.',
-    );
-  const row = checkStart(agent, { ...start, input: text });
+    mistakes.push(`\`reopen\` is ${shown(reopen)}; it must be true or false`);
+  const row = readStart(
+    agent,
+    {
+      input: message,
+      ...(customer === undefined ? {} : { customer }),
+      ...(options.limits === undefined ? {} : { limits: options.limits }),
+      ...(deadline === undefined ? {} : { deadline }),
+    },
+    mistakes,
+  );
+  refuse(subject, mistakes);
   const definition = await newestDefinition(parts.database, agent);
   // An agent that nobody knows is told by the start, which names those that are.
   if (definition !== undefined && definition.frozen.session === undefined)
-    throw reject(
-      `Agent \`${agent}\` has no session: it takes one input and gives one output. Declare \`session\` in defineAgent, or use \`start\`.`,
-    );
+    refuse(subject, [
+      `agent \`${agent}\` has no session: it takes one input and gives one output. Declare \`session\` in defineAgent, or use \`start\``,
+    ]);
   return { row, id };
 }
 
@@ -110,7 +120,7 @@ async function closeOld(parts: Parts, old: SessionRow, options: SendOptions): Pr
 async function begin(
   parts: Parts,
   cache: DefinitionCache,
-  first: ReturnType<typeof checkStart> & {
+  first: ReturnType<typeof readStart> & {
     readonly agent: string;
     readonly id: string;
     readonly key: string;

@@ -5,6 +5,7 @@ import { isStorageUnavailable } from '../storage/database.ts';
 import { publishedAgents } from '../storage/definitions.ts';
 import { openLedger, type StopScope } from '../storage/ledger.ts';
 import { countToHalt, liftFlag, subjectWords, takeToHalt } from '../storage/stop-flags.ts';
+import { refuse, wordMistakes } from './check-words.ts';
 import type { Parts } from './parts.ts';
 import { tellToHalt } from './tell-to-halt.ts';
 
@@ -48,7 +49,7 @@ export async function stop(
 ): Promise<StopReport> {
   const { database } = parts;
   const flag = toFlag(target);
-  const { reason, by } = checkWords(parts, options);
+  const { reason, by } = readWords('stop', parts, options);
   if (flag.scope === 'agent') await checkAgent(parts, flag.subject);
   const isNew = await openLedger(database).raiseFlag(flag.scope, flag.subject, reason, by);
   const progress = { halted: 0, of: 0 };
@@ -90,7 +91,7 @@ export async function lift(
   options: StopOptions,
 ): Promise<void> {
   const flag = toFlag(target);
-  if (!(await liftFlag(parts.database, { ...flag, ...checkWords(parts, options) })))
+  if (!(await liftFlag(parts.database, { ...flag, ...readWords('lift', parts, options) })))
     throw new BelayerError(
       failureType.inputRejected,
       `${subjectWords(flag)} is not stopped: there is no flag to lift. \`belayer flags\` lists what stands.`,
@@ -135,18 +136,23 @@ export function toFlag(target: StopTarget): {
 }
 
 /** A reason is needed, but no stop is refused for the length of its words. */
-function checkWords(
+function readWords(
+  call: 'stop' | 'lift',
   parts: Pick<Parts, 'by'>,
-  { reason, by }: StopOptions,
+  options: StopOptions,
 ): { readonly reason: string; readonly by: string } {
-  if (typeof reason !== 'string' || reason.trim() === '')
-    throw new BelayerError(
-      failureType.inputRejected,
-      'A reason must be given: whoever is refused because of the flag reads it.',
-    );
+  refuse(
+    `\`${call}\``,
+    wordMistakes(options, {
+      known: ['reason', 'by', ...(call === 'stop' ? ['onProgress'] : [])],
+      reason: 'needed',
+      tooLong: 'cut',
+    }),
+    call === 'stop' ? 'Nothing was stopped.' : 'Nothing was lifted.',
+  );
   return {
-    reason: reason.slice(0, limits.reasonCharsMax),
-    by: (by ?? parts.by).slice(0, limits.decidedByCharsMax),
+    reason: options.reason.slice(0, limits.reasonCharsMax),
+    by: (options.by ?? parts.by).slice(0, limits.decidedByCharsMax),
   };
 }
 

@@ -24,6 +24,7 @@ import { canonicalJson } from '../rules/canonical-json.ts';
 import { insertDecision } from '../storage/decisions.ts';
 import { sha256 } from '../storage/hash.ts';
 import { requestsOf, type RequestRow } from '../storage/requests.ts';
+import { checkWords, refuse, shown, wordMistakes } from './check-words.ts';
 import { isUnreachable, type Parts } from './parts.ts';
 
 export interface DecisionOptions {
@@ -108,6 +109,7 @@ export function tellRun(parts: Parts, id: string): Words {
 
   return {
     async approve(request, options = {}) {
+      checkDecision('approve', request, options, [...decisionNames, 'edit']);
       const { edit: edited } = options;
       const edit = edited === undefined ? undefined : written('edit', canonical(edited));
       const decision = await decided('approved', request, options, edit);
@@ -129,10 +131,12 @@ export function tellRun(parts: Parts, id: string): Words {
       );
     },
     async deny(request, options = {}) {
+      checkDecision('deny', request, options, decisionNames);
       const decision = await decided('denied', request, options);
       return tell(message.deny, decision, request, decision.decision);
     },
     async answer(request, answer, options = {}) {
+      checkDecision('answer', request, options, decisionNames);
       const body = written('answer', typeof answer === 'string' ? answer : canonical(answer));
       const decision = await decided('answered', request, options, body);
       const said: AnswerMessage = {
@@ -142,10 +146,15 @@ export function tellRun(parts: Parts, id: string): Words {
       return tell(message.answer, said, request, decision.decision);
     },
     async pause(reason, options = {}) {
+      refuse('`pause`', [
+        ...wordMistakes(options, { known: ['by'] }),
+        ...wordMistakes({ reason }, { known: ['reason'], reason: 'needed' }),
+      ]);
       const said: PauseMessage = { reason, by: options.by ?? parts.by };
       await tell(message.pause, said, 'the pause');
     },
     async resume(options = {}) {
+      checkWords('resume', options, { known: ['by', 'reason'] });
       const { reason } = options;
       const said: ResumeMessage = {
         by: options.by ?? parts.by,
@@ -154,10 +163,17 @@ export function tellRun(parts: Parts, id: string): Words {
       await tell(message.resume, said, 'the resumption');
     },
     async steer(text, options = {}) {
+      refuse('`steer`', [
+        ...(typeof text === 'string' && text.trim() !== ''
+          ? []
+          : [`the text is ${shown(text)}; it must be a string that is not blank`]),
+        ...wordMistakes(options, { known: ['by'] }),
+      ]);
       const said: SteerMessage = { text, by: options.by ?? parts.by };
       await tell(message.steer, said, 'the steering');
     },
     async extendBudget(more, options = {}) {
+      checkWords('extendBudget', options, { known: ['by', 'reason'] });
       const { reason } = options;
       const amounts = toAmounts(more);
       const by = options.by ?? parts.by;
@@ -185,26 +201,60 @@ export function tellRun(parts: Parts, id: string): Words {
   };
 }
 
+const decisionNames = ['by', 'reason', 'argumentsHash', 'id'];
+
+function checkDecision(
+  call: string,
+  request: unknown,
+  options: unknown,
+  known: readonly string[],
+): void {
+  refuse(`\`${call}\``, [
+    ...(typeof request === 'string'
+      ? []
+      : [`the position of the request is ${shown(request)}; it looks like 7.2/approval`]),
+    ...wordMistakes(options, { known }),
+  ]);
+}
+
+const amountNames = ['costUsd', 'tokens', 'steps', 'wall'];
+
+/** @throws InputRejected  Names every amount that does not fit. */
 function toAmounts(more: Extension): Omit<ExtendBudgetMessage, 'by' | 'reason'> {
+  const amounts = `an extension is an object with ${amountNames.join(', ')} or some of them`;
+  if (typeof more !== 'object' || more === null || Array.isArray(more))
+    refuse('`extendBudget`', [`it got ${shown(more)}; ${amounts}`]);
   const { costUsd, tokens, steps, wall } = more;
-  const reject = (text: string): BelayerError => new BelayerError(failureType.inputRejected, text);
-  for (const name of Object.keys(more))
-    if (!['costUsd', 'tokens', 'steps', 'wall'].includes(name))
-      throw reject(
-        `\`${name}\` is not a limit that can be raised: costUsd, tokens, steps and wall are.`,
-      );
-  if (costUsd !== undefined && !(typeof costUsd === 'number' && costUsd > 0 && costUsd < Infinity))
-    throw reject(`\`costUsd\` is ${String(costUsd)}; it must be above 0.`);
+  const mistakes = Object.keys(more)
+    .filter((name) => !amountNames.includes(name))
+    .map((name) => `\`${name}\` is not a limit that can be raised: ${amountNames.join(', ')} are`);
+  const costUsdMax = limits.runCostMicroUsdMax / 1_000_000;
+  if (costUsd !== undefined && !(typeof costUsd === 'number' && toMicroUsd(costUsd) >= 1))
+    mistakes.push(`\`costUsd\` is ${shown(costUsd)}; it must be a number from 0.000001`);
+  else if (costUsd !== undefined && costUsd > costUsdMax)
+    mistakes.push(`\`costUsd\` is ${costUsd}; a run may have at most ${costUsdMax}`);
+  const whole = (name: 'tokens' | 'steps', max: number): void => {
+    const value: unknown = more[name];
+    if (value === undefined) return;
+    if (typeof value !== 'number' || !Number.isInteger(value) || value < 1)
+      mistakes.push(`\`${name}\` is ${shown(value)}; it must be a whole number from 1`);
+    else if (value > max) mistakes.push(`\`${name}\` is ${value}; a run may have at most ${max}`);
+  };
+  whole('tokens', limits.runTokensMax);
+  whole('steps', limits.runStepsMax);
   const time =
     wall === undefined
       ? undefined
       : readDuration(wall, { minMs: 1, maxMs: limits.runWallMsMax, maxName: 'runWallMsMax' });
-  if (time !== undefined && 'problem' in time) throw reject(`\`wall\` ${time.problem}`);
+  if (time !== undefined && 'problem' in time) mistakes.push(`\`wall\` ${time.problem}`);
+  if ([costUsd, tokens, steps, wall].every((amount) => amount === undefined))
+    mistakes.push(`it has no amount; ${amounts}`);
+  refuse('`extendBudget`', mistakes);
   return {
     ...(costUsd === undefined ? {} : { costMicroUsd: toMicroUsd(costUsd) }),
     ...(tokens === undefined ? {} : { tokens }),
     ...(steps === undefined ? {} : { steps }),
-    ...(time === undefined ? {} : { wallMs: time.ms }),
+    ...(time === undefined || 'problem' in time ? {} : { wallMs: time.ms }),
   };
 }
 

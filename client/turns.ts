@@ -24,27 +24,6 @@ import { grpcCode, type Parts } from './parts.ts';
 import { updateFailure } from './tell-run.ts';
 import { watchRun } from './watch-run.ts';
 
-/** @throws InputRejected  Nothing was sent. */
-export function checkMessage(said: {
-  readonly message: unknown;
-  readonly id: unknown;
-  readonly by: unknown;
-}): void {
-  const { message: text, id, by } = said;
-  const reject = (why: string): BelayerError =>
-    new BelayerError(failureType.inputRejected, `${why} Nothing was sent.`);
-  if (typeof text !== 'string' || text === '')
-    throw reject('`message` must be a string that is not empty.');
-  if (Buffer.byteLength(text) > limits.inputBytesMax)
-    throw reject(
-      `\`message\` has ${Buffer.byteLength(text)} bytes; at most ${limits.inputBytesMax} are taken.`,
-    );
-  if (typeof id !== 'string' || id === '' || id.length > limits.messageIdCharsMax)
-    throw reject(`\`id\` must have 1 to ${limits.messageIdCharsMax} characters.`);
-  if (by !== undefined && (typeof by !== 'string' || by.length > limits.decidedByCharsMax))
-    throw reject(`\`by\` must have at most ${limits.decidedByCharsMax} characters.`);
-}
-
 /**
  * Whether it is the message that began the session, sent again.
  *

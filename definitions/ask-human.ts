@@ -33,6 +33,12 @@ const question = z.object({
  */
 export function askHuman(options: AskHumanOptions = {}): Tool<typeof question, undefined> {
   const mistakes = new Mistakes();
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    mistakes.add(
+      `the options are ${typeof options === 'string' ? JSON.stringify(options) : String(options)}; they must be an object, such as { deadline: '1 hour' }`,
+    );
+    mistakes.throwIfAny('askHuman()');
+  }
   checkKeys(options, { where: '', known }, mistakes);
   mistakes.throwIfAny('askHuman()');
   const { name, description, ...ask } = options;

@@ -217,9 +217,9 @@ test('a run whose limit is reached asks, and an extension lets it go on', async 
   await expect(run.approve(request.position)).rejects.toMatchObject({
     message: expect.stringContaining('extend'),
   });
-  await expect(run.extendBudget({})).rejects.toMatchObject({ type: 'DecisionRejected' });
+  await expect(run.extendBudget({})).rejects.toMatchObject({ type: 'InputRejected' });
   await expect(run.extendBudget({ steps: 100_000 })).rejects.toMatchObject({
-    type: 'DecisionRejected',
+    type: 'InputRejected',
   });
   expect(await run.extendBudget({ steps: 2, costUsd: 0.5 }, { by: 'ann' })).toMatchObject({
     steps: 4,
