@@ -1,6 +1,6 @@
 import { duration, moment } from './amounts.ts';
 import type { FullCall } from './read-calls-in-full.ts';
-import { attemptLine, refusedLine } from './run-text.ts';
+import { attemptLine, editLines, refusedLine } from './run-text.ts';
 import { indented, safeJson, safeLine, safeText } from './safe-text.ts';
 
 /** A message as it stands in a prompt or in the transcript. Fields of it may be missing. */
@@ -36,7 +36,7 @@ function callText(call: FullCall): string {
     ...call.refused.map(refusedLine),
     ...call.requests.map(
       (request) =>
-        `  ${request.position}: ${request.state}${request.closedBy === null ? `, until ${moment(request.deadline)} UTC` : ` by ${safeLine(request.closedBy)}`}${request.reason === null ? '' : `: ${safeLine(request.reason)}`}, asked ${duration(Date.now() - request.openedAt.getTime())} ago`,
+        `  ${request.position}: ${request.state}${request.closedBy === null ? `, until ${moment(request.deadline)} UTC` : ` by ${safeLine(request.closedBy)}`}${request.reason === null ? '' : `: ${safeLine(request.reason)}`}, asked ${duration(Date.now() - request.openedAt.getTime())} ago${editLines(request)}`,
     ),
   ].join('\n');
 }

@@ -55,7 +55,15 @@ function consequence({ atDeadline, kind, about }: RequestRow): string {
 }
 
 const attempt = ({ number, startedAt, endedAt, worker, outcome, code, detail }: Evidence): string =>
-  `    ${number}: ${moment(startedAt)} to ${moment(endedAt)} UTC on ${safeLine(worker, 60)}: ${safeLine(outcome)}${code === null ? '' : ` (${safeLine(code)})`}${detail === null ? '' : ` ${safeLine(detail, 200)}`}`;
+  `    ${number}: ${moment(startedAt)} to ${moment(endedAt)} UTC on ${safeLine(worker, 60)}: ${safeLine(outcome)}${code === null ? '' : ` (${safeLine(code)})`}${detail === null ? '' : ` ${detailLine(detail)}`}`;
+
+/** The first line, and that of the cause: the rest is a stack trace, which `--json` has whole. */
+export function detailLine(detail: string, charsMax = 200): string {
+  const lines = detail.split('\n').map((line) => line.trim());
+  const first = lines.find((line) => line !== '') ?? '';
+  const cause = lines.find((line) => /^(\[cause\]|caused by):/i.test(line));
+  return safeLine(cause === undefined || cause === first ? first : `${first} ${cause}`, charsMax);
+}
 
 /** The commands that answer it, each on a line of its own. */
 export function waysToDecide(

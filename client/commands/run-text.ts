@@ -4,7 +4,8 @@ import type { RequestRow } from '../../storage/requests.ts';
 import { duration, moment, tokens, usd } from './amounts.ts';
 import { outputText } from './output-text.ts';
 import { stateOf } from './runs-command.ts';
-import { indented, safeLine, safeText } from './safe-text.ts';
+import { detailLine } from './request-text.ts';
+import { indented, safeJson, safeLine, safeText } from './safe-text.ts';
 
 export interface ShownRun {
   readonly run: RunRow;
@@ -69,7 +70,7 @@ export function attemptLine(attempt: AttemptRow): string {
     ...(attempt.finishReason === null ? [] : [safeLine(attempt.finishReason)]),
     ...(attempt.status === null || attempt.status === 200 ? [] : [`HTTP ${attempt.status}`]),
     ...(attempt.requestId === null ? [] : [safeLine(attempt.requestId, 80)]),
-    ...(attempt.detail === null ? [] : [safeLine(attempt.detail, 300)]),
+    ...(attempt.detail === null ? [] : [detailLine(attempt.detail, 300)]),
   ];
   return `  ${attempt.position.padEnd(14)} ${safeLine(attempt.model ?? attempt.name, 60).padEnd(20)} ${facts.join('  ')}`;
 }
@@ -85,4 +86,10 @@ const requestLine = (request: RequestRow): string =>
     request.state === 'open'
       ? `waits for a human until ${moment(request.deadline)} UTC`
       : `${request.state}${request.closedBy === null ? '' : ` by ${safeLine(request.closedBy)}`}${request.reason === null ? '' : `: ${safeLine(request.reason)}`}`
-  }`;
+  }${editLines(request)}`;
+
+/** Whole, as those that were asked about are: what ran is not what the model wrote. */
+export const editLines = ({ editedArguments }: RequestRow): string =>
+  editedArguments === null
+    ? ''
+    : `\n    with other arguments:\n${indented(safeJson(editedArguments), '      ')}`;

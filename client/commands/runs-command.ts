@@ -50,5 +50,7 @@ export function stateOf({ state, outcome, openRequests, stuck }: RunRow): string
   if (outcome?.kind === 'stopped') return `stopped (${outcome.because})`;
   if (outcome?.kind === 'failed') return `failed (${safeLine(outcome.failure.type, 40)})`;
   if (stuck !== null) return `${state}, stuck: ${stuck}`;
-  return state === 'waiting' ? `waiting (${openRequests})` : state;
+  if (state !== 'waiting') return state;
+  if (openRequests === 0) return 'waiting for a message';
+  return `waiting (${openRequests} request${openRequests === 1 ? '' : 's'})`;
 }

@@ -2,7 +2,7 @@
 import type { Run } from '../run.ts';
 import { requestAt } from './decide-command.ts';
 import { duration, tokens, usd } from './amounts.ts';
-import { exitCode } from './exit-codes.ts';
+import { exitCode, WrongUsage } from './exit-codes.ts';
 import { readText } from './read-text.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
@@ -92,7 +92,10 @@ export function steerCommand(
   flags: TellFlags,
 ): Promise<number> {
   return tell(terminal, given.run, flags, async (run, { by }) => {
-    await run.steer(await readText('The text', given.text, terminal), { by });
+    const text = await readText('The text', given.text, terminal);
+    if (text.trim() === '')
+      throw new WrongUsage('The text is empty; say what the model is to hear.');
+    await run.steer(text, { by });
     return {
       sentence: `The model of ${run.id} hears it with its next call.`,
       document: { steered: true },
@@ -100,7 +103,14 @@ export function steerCommand(
   });
 }
 
-export function extendCommand(terminal: Terminal, id: string, flags: ExtendFlags): Promise<number> {
+export async function extendCommand(
+  terminal: Terminal,
+  id: string,
+  flags: ExtendFlags,
+): Promise<number> {
+  const amounts = [flags.costUsd, flags.tokens, flags.steps, flags.wall];
+  if (amounts.every((amount) => amount === undefined))
+    throw new WrongUsage('Give at least one of --cost-usd, --tokens, --steps, --wall.');
   return tell(terminal, id, flags, async (run, said) => {
     const { costUsd, tokens: more, steps, wall } = flags;
     const now = await run.extendBudget(

@@ -78,6 +78,7 @@ export default defineAgent({ name: 'talker', instructions: 'Talk.', session: tru
   await until(worker.errors, /Working for talker/);
   const second = await world.ask('send', 'talker', 'Are you there?', '--session', 'chat-1');
   expect(second).toMatchObject({ code: 0, out: 'Still here.\n' });
+  expect((await world.ask('runs', '--agent', 'talker')).out).toContain('waiting for a message');
   const refused = await world.ask('send', 'talker', 'x', '--session', '');
   expect(refused.code).toBe(2);
   worker.interrupt();
@@ -95,11 +96,16 @@ test('a run is paused, steered, resumed and given more from the command line', a
   expect(JSON.parse(extended.out)).toMatchObject({
     limits: { costMicroUsd: 3_000_000, steps: 43 },
   });
-  expect((await world.ask('extend', run)).code).toBe(1);
+  const nothing = await world.ask('extend', run);
+  expect(nothing).toMatchObject({ code: 2, errors: expect.stringContaining('--cost-usd') });
+  expect((await world.ask('steer', run, '')).code).toBe(2);
   const edited = await world.ask('approve', run, position, '--edit', '{"id":"P-2"}');
   expect(edited.out).toContain('is approved by ann');
   expect((await world.ask('resume', run)).code).toBe(0);
   expect(await running).toMatchObject({ code: 0, out: 'Done.\n' });
+  const shown = /with other arguments:\s+\{\s+"id": "P-2"/;
+  expect((await world.ask('show', run)).out).toMatch(shown);
+  expect((await world.ask('show', run, '--step', '1')).out).toMatch(shown);
   const last = world.provider.requests.at(-1)?.body ?? '';
   expect(last).toContain('Be brief.');
   expect(last).toContain('P-2');

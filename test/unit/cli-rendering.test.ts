@@ -69,6 +69,15 @@ test('a request shows the whole call, and nothing in it reaches the terminal une
   expect(text).not.toContain(rightToLeft);
 });
 
+test('of what an attempt failed with, the first line and its cause are shown', () => {
+  const detail =
+    'Error: no\n    at pay (pay.ts:1:1)\n  [cause]: Error: connect ECONNREFUSED\n    at x';
+  const attempt = { number: 1, worker: 'w', startedAt: '2026-11-22T00:00:00.000Z', endedAt: '2026-11-22T00:00:01.000Z', outcome: 'unknown', code: null, detail }; // prettier-ignore
+  const text = requestText({ ...request, evidence: [attempt] }, new Date(0));
+  expect(text).toContain('unknown Error: no [cause]: Error: connect ECONNREFUSED\n');
+  expect(text).not.toContain('pay.ts');
+});
+
 test.each([
   [['y', 'looks right'], 'approve', 'looks right'],
   [['yes', ''], 'approve', undefined],
