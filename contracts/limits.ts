@@ -231,6 +231,22 @@ export const limits = {
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,
 
+  // --- replay ----------------------------------------------------------------------------------
+  /** Runs that one `belayer replay` takes: each is a moment of one core. */
+  replayRunsMax: 100_000,
+  /** Far above what `runStepsMax` steps make: each continues as new after thousands of events. */
+  replayExecutionsMax: 10_000,
+  /** A pipeline's step that takes longer is worked around. */
+  replayMsDefault: 10 * 60 * 1000,
+  replayMsMax: 24 * 60 * 60 * 1000,
+  /** Each has the engine and one history in memory. */
+  replayProcessesMax: 64,
+  /** Histories are kept for less time than this. */
+  replaySinceMsMax: 5 * 365 * 24 * 60 * 60 * 1000,
+  replayProgressEveryMs: 2_000,
+  /** Of one value in a difference: the path to it says which part of a longer one differs. */
+  replayValueCharsMax: 2_000,
+
   // --- watching --------------------------------------------------------------------------------
   watchPollMs: 250,
   watchLeaseMs: 30_000,

@@ -38,12 +38,17 @@ export function addReadingCommands(program: Command, carry: Carry): void {
       '--prompt',
       'print exactly the bytes that were sent to the model, after checking their hash',
     )
+    .option(
+      '--state',
+      'print the whole state of the run when that call was about to start, by replaying its history',
+    )
     .option('--json', 'one JSON document')
     .addHelpText(
       'after',
       `
 Examples:
   belayer show support-t1a2b3c
+  belayer show support-t1a2b3c --step 3 --state
   belayer show support-t1a2b3c --step 3
   belayer show support-t1a2b3c --step 3 --prompt | sha256sum`,
     )

@@ -17,11 +17,11 @@ export function anyChange(
   readonly exported: Exported;
   readonly change: { readonly execution: number; readonly eventId: number; readonly what: string };
 } {
-  const { pick } = seeded(seed);
-  const { execution, event, payload, only } = pick(placesIn(exported));
+  const random = seeded(seed);
+  const { execution, event, payload, only } = random.pick(placesIn(exported));
   let what = '';
   inPayload(payload, (value) => {
-    const leaf = only === undefined ? pick(leavesOf(value)) : { holder: value, name: only };
+    const leaf = only === undefined ? random.pick(leavesOf(value)) : { holder: value, name: only };
     const before = leaf.holder[leaf.name];
     leaf.holder[leaf.name] = changed(before);
     what = `${event.eventType} ${event.eventId}: ${leaf.name}, ${JSON.stringify(before)}`;

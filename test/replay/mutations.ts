@@ -130,7 +130,8 @@ export const mutations: readonly Mutation[] = [
       const event = run.executions[0]?.history.events.find(
         (one) => 'userMetadata' in one && one.eventId !== '1',
       );
-      (event?.['userMetadata'] as Json)['summary'] = {
+      const metadata = event?.['userMetadata'] as Json;
+      metadata['summary'] = {
         metadata: { encoding: Buffer.from('json/plain').toString('base64') },
         data: Buffer.from('"9 test-model"').toString('base64'),
       };

@@ -86,13 +86,15 @@ function changeOf(recorded: RecordedCommand, today: Command): Change | undefined
     const difference = firstDifference(value, today.fields[name], name);
     if (difference === undefined) continue;
     const { path } = difference;
-    const shown = path === 'inputHash' ? { hash: difference.today, of: today.fields['input'] } : {};
+    const [input] = (today.fields['input'] ?? []) as readonly unknown[];
+    // A hash tells nobody anything: what it is of is shown beside it.
+    const shown = path === 'inputHash' ? { hash: difference.today, of: input } : difference.today;
     return {
       what: 'value',
       command: nameOf(recorded),
       path,
       recorded: difference.recorded,
-      today: path === 'inputHash' ? shown : difference.today,
+      today: shown,
     };
   }
   return undefined;

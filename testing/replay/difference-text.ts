@@ -1,3 +1,4 @@
+import { limits } from '../../contracts/limits.ts';
 import type { ReplayDifference } from './difference.ts';
 
 /** A difference in a few lines, its two sides below each other. Text in it is foreign: escape it for a terminal. */
@@ -33,9 +34,8 @@ const sentences: Readonly<Record<ReplayDifference['what'], (command: string) => 
   executions: (command) => `${command} is not what the execution before it handed over.`,
 };
 
-const valueCharsMax = 2_000;
-
 function valueText(value: unknown): string {
   const text = value === undefined ? '(nothing)' : JSON.stringify(value);
-  return text.length > valueCharsMax ? `${text.slice(0, valueCharsMax)}… (${text.length})` : text;
+  const max = limits.replayValueCharsMax;
+  return text.length > max ? `${text.slice(0, max)}… (${text.length} characters)` : text;
 }

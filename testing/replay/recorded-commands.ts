@@ -72,7 +72,10 @@ export function recordedCommands(events: readonly HistoryEvent[], run: string): 
     const add: Add = (key, kind, fields, { completed, position } = {}) => {
       const task = completed == null ? undefined : startOfTask.get(toNumber(completed));
       commands.push({
-        ...{ key, kind, fields, eventId },
+        key,
+        kind,
+        fields,
+        eventId,
         ...(task === undefined ? {} : { task }),
         ...(position === undefined ? {} : { position }),
       });

@@ -70,7 +70,10 @@ export class StrictReplay {
       const found = compareExecutions(run, index) ?? (await this.#replayOne(run, index, recorded));
       if (found !== undefined)
         return {
-          ...{ run: run.run, executions: index + 1, events, commands },
+          run: run.run,
+          executions: index + 1,
+          events,
+          commands,
           difference: {
             ...found,
             run: run.run,
@@ -107,7 +110,9 @@ export class StrictReplay {
         launched: {
           fn: (_info, taskStartedEventId, position, state) =>
             this.#onLaunch?.({
-              ...{ taskStartedEventId, position, state },
+              taskStartedEventId,
+              position,
+              state,
               execution: this.#present?.execution ?? 0,
             }),
           callDuringReplay: true,

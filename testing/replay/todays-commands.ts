@@ -68,7 +68,9 @@ export class TodaysCommands {
         metadata: command.userMetadata,
       });
       return at(positionIn((fields['input'] as readonly unknown[])[0]), {
-        ...{ key: `activity ${far.activityId}`, kind: 'activity', fields },
+        key: `activity ${far.activityId}`,
+        kind: 'activity',
+        fields,
       });
     }
     if (near != null) {
@@ -79,7 +81,9 @@ export class TodaysCommands {
         inputHash: sha256(canonicalJson(input[0] ?? null)),
       };
       return at(positionIn(input[0]), {
-        ...{ key: `activity ${near.activityId}`, kind: 'local activity', fields },
+        key: `activity ${near.activityId}`,
+        kind: 'local activity',
+        fields,
       });
     }
     if (startTimer != null)
@@ -117,7 +121,9 @@ export class TodaysCommands {
         metadata: command.userMetadata,
       });
       return at(childPosition(this.#run, workflowId), {
-        ...{ key: `child ${this.#count('child')}`, kind: 'child run', fields },
+        key: `child ${this.#count('child')}`,
+        kind: 'child run',
+        fields,
       });
     }
     const cancelled = command.cancelChildWorkflowExecution;
@@ -125,7 +131,9 @@ export class TodaysCommands {
     const number = cancelled.childWorkflowSeq ?? 0;
     const workflowId = this.#childIds.get(number) ?? '';
     return at(childPosition(this.#run, workflowId), {
-      ...{ key: `cancel child ${number}`, kind: 'cancel child run', fields: { workflowId } },
+      key: `cancel child ${number}`,
+      kind: 'cancel child run',
+      fields: { workflowId },
     });
   }
 
@@ -136,7 +144,9 @@ export class TodaysCommands {
     if (completed != null) {
       const result = toValue(completed);
       return at(positionIn(result), {
-        ...{ key: `answer ${id}`, kind: 'update answered', fields: { result, failure: undefined } },
+        key: `answer ${id}`,
+        kind: 'update answered',
+        fields: { result, failure: undefined },
       });
     }
     if (rejected != null) {
