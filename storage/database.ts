@@ -85,7 +85,7 @@ const passingClasses = /^(08|53|57P|58)/;
 const passingSystemCodes = new Set(['ECONNREFUSED', 'ECONNRESET', 'ECONNABORTED', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EHOSTUNREACH', 'EHOSTDOWN', 'ENETUNREACH', 'ENETDOWN', 'EADDRNOTAVAIL', 'ENOENT', 'EAI_AGAIN', 'EMFILE']); // prettier-ignore
 
 /** A fault that a later try may not meet becomes `StorageUnavailable`; any other stays as it is. */
-function toStorageError(error: unknown): unknown {
+export function toStorageError(error: unknown): unknown {
   const code = (error as { code?: unknown }).code;
   const passing =
     typeof code === 'string'

@@ -245,6 +245,8 @@ export function openRequests(
       text: `select ${columns} from (
           select q.* from belayer.request q
           where q.state = 'open'
+            -- Those of imported runs were open where they ran: nobody can answer them here.
+            and not exists (select from belayer.imported i where i.run_no = q.run_no)
             and ($2::text is null or q.kind = $2)
             and ($3::text is null or q.deciders is null or $3 = any(q.deciders))
             and (($4::text is null and $5::text is null) or exists (select from belayer.run r where r.no = q.run_no

@@ -7,6 +7,7 @@ import { addDecidingCommands } from './deciding-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
 import { addReadingCommands } from './reading-commands.ts';
 import { addReplayingCommands } from './replaying-commands.ts';
+import { addRecordingCommands } from './recording-commands.ts';
 import { addRunningCommands } from './running-commands.ts';
 import { safeText } from './safe-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -47,6 +48,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
     });
   addRunningCommands(program, carry);
   addReadingCommands(program, carry);
+  addRecordingCommands(program, carry);
   addDecidingCommands(program, carry);
   addReplayingCommands(program, carry);
   program.addHelpText('after', afterHelp);

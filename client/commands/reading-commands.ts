@@ -122,21 +122,6 @@ Examples:
     );
 
   program
-    .command('histories')
-    .summary("Temporal's histories of runs")
-    .description("Temporal's histories of runs.")
-    .command('export')
-    .summary('write the histories of a run as JSON')
-    .description('Writes the histories of all executions of a run, first to last, as JSON.')
-    .argument('<run>', 'the id of the run')
-    .option('--out <file>', 'where to (default: stdout)')
-    .action((run: string, flags: { readonly out?: string }) =>
-      carry(async (terminal) =>
-        (await import('./histories-command.ts')).exportHistories(terminal, run, flags),
-      ),
-    );
-
-  program
     .command('doctor')
     .summary('say what Belayer finds here, and what is missing')
     .description('Looks at settings, programs and servers. Starts nothing, downloads nothing.')
