@@ -276,8 +276,6 @@ export const limits = {
   // --- replay ----------------------------------------------------------------------------------
   /** Runs that one `belayer replay` takes: each is a moment of one core. */
   replayRunsMax: 100_000,
-  /** Far above what `runStepsMax` steps make: each continues as new after thousands of events. */
-  replayExecutionsMax: 10_000,
   /** A pipeline's step that takes longer is worked around. */
   replayMsDefault: 10 * 60 * 1000,
   replayMsMax: 24 * 60 * 60 * 1000,

@@ -1,40 +1,21 @@
-import { type Client, WorkflowNotFoundError } from '@temporalio/client';
-import type { History } from '@temporalio/common/lib/proto-utils.js';
-import { BelayerError, failureType } from '../../contracts/failures.ts';
-import { limits } from '../../contracts/limits.ts';
+import type { Parts } from '../parts.ts';
+import { readHistories } from '../recordings/read-histories.ts';
 
 /** What a replay is given: all executions of a run, first to last. */
 export interface HistoryOfRun {
   readonly workflowId: string;
-  readonly executions: readonly { readonly runId: string; readonly history: History }[];
+  /** Each as its JSON, as Temporal's own tools write it. */
+  readonly executions: readonly { readonly runId: string; readonly history: string }[];
 }
 
 /**
- * From the newest execution back: each names the one that it continues.
+ * All histories of a run: closed executions from the archive, the rest from Temporal.
  *
- * @throws RunUnknown  Temporal does not hold the run, or not all of it any more (retention).
+ * @throws RunUnknown, RecordingExpired, RecordingDamaged, ServerUnreachable
  */
-export async function historyOfRun(
-  { temporal }: { readonly temporal: Client },
-  run: string,
-): Promise<HistoryOfRun> {
-  const executions: { readonly runId: string; readonly history: History }[] = [];
-  let runId: string | undefined;
-  try {
-    ({ runId } = await temporal.workflow.getHandle(run).describe());
-    while (runId !== undefined && runId !== '' && executions.length < limits.replayExecutionsMax) {
-      const history: History = await temporal.workflow.getHandle(run, runId).fetchHistory();
-      executions.unshift({ runId, history });
-      const started = history.events?.[0]?.workflowExecutionStartedEventAttributes;
-      runId = started?.continuedExecutionRunId ?? undefined;
-    }
-    return { workflowId: run, executions };
-  } catch (error) {
-    if (!(error instanceof WorkflowNotFoundError)) throw error;
-    throw new BelayerError(
-      failureType.runUnknown,
-      `Temporal holds no history of execution ${runId ?? 'newest'} of run \`${run}\`. Either its retention is over, or the workflow has not started yet.`,
-      { cause: error },
-    );
-  }
+export async function historyOfRun(parts: Parts, run: string): Promise<HistoryOfRun> {
+  const executions: { readonly runId: string; readonly history: string }[] = [];
+  for (const { runId, json } of await readHistories(parts, run))
+    executions.push({ runId, history: await json() });
+  return { workflowId: run, executions };
 }

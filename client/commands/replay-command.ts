@@ -72,9 +72,11 @@ const fetched = (terminal: Terminal, run: string): Promise<object> =>
     return historyOfRun(parts, run);
   });
 
-export function replayedText({ run, executions, commands, events, difference }: Replayed): string {
+function replayedText(replayed: Replayed): string {
+  const { run, runs, executions, commands, events, difference } = replayed;
   if (difference !== undefined) return differenceText(difference);
-  return `Run ${run} replays: ${counted(executions, 'execution')}, ${counted(events, 'event')}, ${counted(commands, 'command')} compared.`;
+  const withAgents = runs === 1 ? '' : ` with ${counted(runs - 1, 'run')} of sub-agents`;
+  return `Run ${run}${withAgents} replays: ${counted(executions, 'execution')}, ${counted(events, 'event')}, ${counted(commands, 'command')} compared.`;
 }
 
 const counted = (count: number, what: string): string =>

@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
-import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import { failureType } from '../../contracts/failures.ts';
 import { limits } from '../../contracts/limits.ts';
 import { readDuration } from '../../definitions/duration.ts';
@@ -10,7 +9,7 @@ import { runsToReplay } from '../../storage/runs-to-replay.ts';
 import { differenceText } from '../../testing/replay/difference-text.ts';
 import type { Parts } from '../parts.ts';
 import { exitCode, isBelayerError, WrongUsage } from './exit-codes.ts';
-import { type HistoryOfRun, historyOfRun } from './history-of-run.ts';
+import { historyOfRun } from './history-of-run.ts';
 import { differs, junitText } from './junit-text.ts';
 import type { ReplayFlags } from './replay-command.ts';
 import { replayRuns, type RunToReplay, type Verdict } from './replay-runs.ts';
@@ -66,28 +65,23 @@ function sinceOf({ since }: ReplayFlags): number | undefined {
   return read.ms;
 }
 
+const notHeld = new Set<string>([
+  failureType.runUnknown,
+  failureType.recordingExpired,
+  failureType.recordingDamaged,
+]);
+
 async function fetchJson(
   parts: Parts,
   run: string,
 ): Promise<{ readonly json: string } | { readonly gone: string }> {
   try {
-    return { json: toJson(await historyOfRun(parts, run)) };
+    return { json: JSON.stringify(await historyOfRun(parts, run)) };
   } catch (error) {
-    if (isBelayerError(error) && error.type === failureType.runUnknown)
-      return { gone: error.message };
+    if (isBelayerError(error) && notHeld.has(error.type)) return { gone: error.message };
     throw error;
   }
 }
-
-/** As `belayer histories export` writes it. */
-const toJson = ({ workflowId, executions }: HistoryOfRun): string =>
-  JSON.stringify({
-    workflowId,
-    executions: executions.map(({ runId, history }) => ({
-      runId,
-      history: historyToJSON(history),
-    })),
-  });
 
 function tell(terminal: Terminal, verdict: Verdict, isJson: boolean): void {
   if (isJson) {

@@ -47,8 +47,7 @@ export async function showCommand(
   return withConnection(terminal, async ({ belayer, parts }) => {
     const run = await (await belayer.run(id)).status();
     if (at === undefined) return showRun(terminal, parts, run, flags);
-    if (state === true)
-      return showState(terminal, parts, id, { at, isJson: flags.json === true });
+    if (state === true) return showState(terminal, parts, id, { at, isJson: flags.json === true });
     if (prompt === true) {
       const stored = await readPrompt(parts.database, id, at);
       if (stored === undefined) throw nothingAt(id, `was sent to a model at \`${at}\``);

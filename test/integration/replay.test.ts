@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readRecording } from '../../storage/recordings/read-recording.ts';
 import { reply } from '../../testing/provider/index.ts';
 import type { Exported } from '../replay/mutations.ts';
 import { eventOf, inPayload, payloadsOf } from '../replay/mutations.ts';
@@ -32,7 +33,8 @@ test('a run that was just made replays strictly, from the server and from a file
 test('a history that today’s code would not have made ends the command with 1 and shows both sides', async () => {
   await world.ask('histories', 'export', run, '--out', 'changed.json');
   const file = join(world.folder, 'changed.json');
-  const exported = JSON.parse(readFileSync(file, 'utf8')) as Exported;
+  const { workflowId, executions } = readRecording(readFileSync(file));
+  const exported = { workflowId, executions } as Exported;
   const second = eventOf(exported, 'ACTIVITY_TASK_SCHEDULED', 2);
   inPayload(payloadsOf(second['input'])[0], (value) => {
     value['timeoutMs'] = 1;

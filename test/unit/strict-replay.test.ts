@@ -69,7 +69,7 @@ test('a difference is told with its place, and its sides below each other', () =
 });
 
 test('a JUnit report counts what differs, what failed and what was not replayed, and is always XML', () => {
-  const counts = { run: 'r', executions: 1, events: 1, commands: 1 };
+  const counts = { run: 'r', runs: 1, executions: 1, events: 1, commands: 1 };
   const verdicts: Verdict[] = [
     { id: 'same', agent: 'a', ms: 10, kind: 'replayed', replayed: counts },
     { id: 'other', agent: 'a', ms: 10, kind: 'replayed', replayed: { ...counts, difference } },

@@ -41,7 +41,7 @@ export function compareCommands(
   const foundExtra = (extra: Command): Found =>
     found(
       { what: 'extra', command: nameOf(extra), today: extra.fields },
-      before.eventId,
+      Math.max(before.eventId, extra.task ?? 0),
       extra.position,
     );
 

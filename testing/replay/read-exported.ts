@@ -1,7 +1,11 @@
 /** Any form in which a run's history is given: what Temporal gives, its JSON, what `belayer histories export` wrote. */
 import { type History, historyFromJSON } from '@temporalio/common/lib/proto-utils.js';
+import { readRecording } from '../../storage/recordings/read-recording.ts';
 
-/** A history as Temporal gives it (`handle.fetchHistory()`), its JSON, or what `belayer histories export` wrote. */
+/**
+ * A history as Temporal gives it (`handle.fetchHistory()`), its JSON, or what `belayer histories export`
+ * wrote.
+ */
 export type ReplayInput = string | object;
 
 export interface ExecutionHistory {
@@ -15,28 +19,45 @@ export interface RunHistory {
   readonly executions: readonly ExecutionHistory[];
 }
 
-/** @throws TypeError  It is none of these. */
-export function readExported(input: ReplayInput): RunHistory {
-  const value = typeof input === 'string' ? parse(input) : input;
+/**
+ * The runs of an export, the exported one first: a recording holds its sub-agents' runs too.
+ *
+ * @throws TypeError, RecordingDamaged  It is none of these.
+ */
+export function readExported(input: ReplayInput): readonly [RunHistory, ...RunHistory[]] {
+  const value =
+    typeof input !== 'string' ? input : isRecording(input) ? readRecording(input) : parse(input);
   if (typeof value === 'object' && value !== null) {
     if ('executions' in value && Array.isArray(value.executions)) {
-      const given = value.executions as readonly { runId?: unknown; history?: unknown }[];
-      const executions = given.map(({ runId, history }) => ({
-        ...(typeof runId === 'string' ? { runId } : {}),
-        history: toHistory(typeof history === 'string' ? parse(history) : history),
-      }));
-      const named = 'workflowId' in value ? value.workflowId : undefined;
-      return { run: typeof named === 'string' ? named : runOf(executions), executions };
+      const children =
+        'children' in value && Array.isArray(value.children) ? (value.children as Exported[]) : [];
+      return [toRun(value as Exported), ...children.map(toRun)];
     }
     if ('events' in value) {
       const executions = [{ history: toHistory(value) }];
-      return { run: runOf(executions), executions };
+      return [{ run: runOf(executions), executions }];
     }
   }
   throw new TypeError(
     'A history has `events`, an exported run has `executions`; this value has neither.',
   );
 }
+
+interface Exported {
+  readonly workflowId?: unknown;
+  readonly executions: readonly { readonly runId?: unknown; readonly history?: unknown }[];
+}
+
+function toRun({ workflowId, executions: given }: Exported): RunHistory {
+  const executions = given.map(({ runId, history }) => ({
+    ...(typeof runId === 'string' ? { runId } : {}),
+    history: toHistory(typeof history === 'string' ? parse(history) : history),
+  }));
+  return { run: typeof workflowId === 'string' ? workflowId : runOf(executions), executions };
+}
+
+/** A recording is lines, each an array that begins with its part. */
+const isRecording = (text: string): boolean => text.startsWith('["');
 
 const parse = (text: string): unknown => {
   try {

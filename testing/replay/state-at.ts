@@ -1,6 +1,6 @@
 import type { Position } from '../../contracts/positions.ts';
 import type { RunState } from '../../rules/run-state.ts';
-import type { ReplayInput } from './read-exported.ts';
+import { readExported, type ReplayInput } from './read-exported.ts';
 import { ReplayDiffers } from './replay.ts';
 import type { Launch, StrictReplay } from './strict-replay.ts';
 
@@ -27,9 +27,10 @@ export async function stateAt(
   position: Position,
 ): Promise<StateAt | undefined> {
   let found: Launch | undefined;
-  const { run, difference } = await strict.replay(input, (launch) => {
+  const [{ run }] = readExported(input);
+  const { difference } = await strict.replay(input, (launch) => {
     // The first: it may be launched again after the world was waited for.
-    if (found === undefined && launch.position === position)
+    if (found === undefined && launch.run === run && launch.position === position)
       found = { ...launch, state: JSON.parse(JSON.stringify(launch.state)) as RunState };
   });
   const isBefore =

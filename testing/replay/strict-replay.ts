@@ -19,6 +19,7 @@ import { TodaysCommands } from './todays-commands.ts';
 
 /** What a call was launched with. */
 export interface Launch {
+  readonly run: string;
   readonly execution: number;
   readonly taskStartedEventId: number;
   readonly position: Position;
@@ -27,6 +28,8 @@ export interface Launch {
 
 export interface Replayed {
   readonly run: string;
+  /** Its own, and of a recording those of its sub-agents. */
+  readonly runs: number;
   readonly executions: number;
   readonly events: number;
   /** Commands that were compared. */
@@ -35,8 +38,8 @@ export interface Replayed {
 }
 
 interface Present {
-  readonly recorded: RecordedExecution;
   readonly todays: TodaysCommands;
+  readonly run: string;
   readonly execution: number;
 }
 
@@ -57,32 +60,30 @@ export class StrictReplay {
     this.#results = results(this.#sinks(), this.#queue)[Symbol.asyncIterator]();
   }
 
-  /** @throws TypeError  The input is no history. */
+  /** @throws TypeError, RecordingDamaged  The input is no history. */
   async replay(input: ReplayInput, onLaunch?: (launch: Launch) => void): Promise<Replayed> {
-    const run = readExported(input);
+    const runs = readExported(input);
     this.#onLaunch = onLaunch;
-    let commands = 0;
-    let events = 0;
-    for (const [index, { history, runId }] of run.executions.entries()) {
-      const recorded = recordedCommands(history.events ?? [], run.run);
-      commands += recorded.commands.length;
-      events += history.events?.length ?? 0;
-      const found = compareExecutions(run, index) ?? (await this.#replayOne(run, index, recorded));
-      if (found !== undefined)
-        return {
-          run: run.run,
-          executions: index + 1,
-          events,
-          commands,
-          difference: {
-            ...found,
-            run: run.run,
-            execution: index + 1,
-            ...(runId === undefined ? {} : { runId }),
-          },
+    let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0 };
+    for (const run of runs) {
+      sum = { ...sum, runs: sum.runs + 1 };
+      for (const [index, { history, runId }] of run.executions.entries()) {
+        const recorded = recordedCommands(history.events ?? [], run.run);
+        sum = {
+          ...sum,
+          executions: sum.executions + 1,
+          events: sum.events + (history.events?.length ?? 0),
+          commands: sum.commands + recorded.commands.length,
         };
+        const found =
+          compareExecutions(run, index) ?? (await this.#replayOne(run, index, recorded));
+        if (found === undefined) continue;
+        const where = { run: run.run, execution: index + 1 };
+        const difference = { ...found, ...where, ...(runId === undefined ? {} : { runId }) };
+        return { ...sum, difference };
+      }
     }
-    return { run: run.run, executions: run.executions.length, events, commands };
+    return sum;
   }
 
   async close(): Promise<void> {
@@ -92,7 +93,7 @@ export class StrictReplay {
 
   async #replayOne(run: RunHistory, index: number, recorded: RecordedExecution) {
     const todays = new TodaysCommands(recorded.own, run.run);
-    this.#present = { recorded, todays, execution: index + 1 };
+    this.#present = { todays, run: run.run, execution: index + 1 };
     this.#queue.push({ history: run.executions[index]?.history ?? {}, workflowId: run.run });
     const result = await this.#results.next();
     this.#present = undefined;
@@ -113,6 +114,7 @@ export class StrictReplay {
               taskStartedEventId,
               position,
               state,
+              run: this.#present?.run ?? '',
               execution: this.#present?.execution ?? 0,
             }),
           callDuringReplay: true,
