@@ -15,7 +15,7 @@ export interface HistoryOfRun {
  */
 export async function historyOfRun(parts: Parts, run: string): Promise<HistoryOfRun> {
   const executions: { readonly runId: string; readonly history: string }[] = [];
-  for (const { runId, json } of await readHistories(parts, run))
-    executions.push({ runId, history: await json() });
+  for (const execution of await readHistories(parts, run))
+    executions.push({ runId: execution.runId, history: await execution.json() });
   return { workflowId: run, executions };
 }

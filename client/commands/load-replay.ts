@@ -26,11 +26,20 @@ export async function withStrictReplay<Result>(
   }
 }
 
+/** The state, nothing where the history does not reach it, or how today's code differs before it. */
 export async function stateAtOf(
   strict: StrictReplay,
   history: object,
   position: string,
-): Promise<StateAt | undefined> {
-  const { stateAt } = await import('../../testing/replay/state-at.ts');
-  return stateAt(strict, history, position);
+): Promise<StateAt | { readonly differs: string } | undefined> {
+  const [{ stateAt }, { ReplayDiffers }] = await Promise.all([
+    import('../../testing/replay/state-at.ts'),
+    import('../../testing/replay/replay.ts'),
+  ]);
+  try {
+    return await stateAt(strict, history, position);
+  } catch (error) {
+    if (error instanceof ReplayDiffers) return { differs: error.message };
+    throw error;
+  }
 }

@@ -16,6 +16,14 @@ export async function showState(
 ): Promise<number> {
   const exported = await historyOfRun(parts, run);
   const found = await withStrictReplay((strict) => stateAtOf(strict, exported, at));
+  if (found !== undefined && 'differs' in found) {
+    terminal.note(
+      safeText(
+        `Today's code differs from run ${run} before ${at}, so the state would not be what it was.\n${found.differs}`,
+      ),
+    );
+    return exitCode.failed;
+  }
   if (found === undefined)
     throw new BelayerError(
       failureType.requestUnknown,
