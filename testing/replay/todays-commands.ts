@@ -9,15 +9,9 @@ import {
   positionIn,
   timerFields,
 } from './command-fields.ts';
-import type { Command, Fields, OwnExecution } from './command.ts';
-import {
-  toFailure,
-  toMs,
-  toSearchAttributes,
-  toValue,
-  toValueMap,
-  toValues,
-} from './plain-values.ts';
+import type { Command, OwnExecution } from './command.ts';
+import { toFailure, toSearchAttributes, toValue, toValues } from './plain-values.ts';
+import { todaysEnd } from './todays-end.ts';
 
 type Named = Omit<Command, 'task'>;
 
@@ -44,7 +38,7 @@ export class TodaysCommands {
         this.#call(command, queue) ??
         this.#child(command, queue) ??
         this.#update(command) ??
-        this.#end(command, queue) ??
+        todaysEnd(command, this.#own, queue) ??
         this.#other(command);
       if (named !== undefined) this.commands.push({ ...named, task });
     }
@@ -157,33 +151,6 @@ export class TodaysCommands {
     }
     this.#accepted.add(id);
     return { key: `update ${id}`, kind: 'update accepted', fields: {} };
-  }
-
-  #end(command: WorkflowCommand, queue: Queue): Named | undefined {
-    const { completeWorkflowExecution: done, failWorkflowExecution: failed } = command;
-    if (done != null)
-      return { key: 'end', kind: 'run completed', fields: { result: toValue(done.result) } };
-    if (failed != null)
-      return { key: 'end', kind: 'run failed', fields: { failure: toFailure(failed.failure) } };
-    if (command.cancelWorkflowExecution != null)
-      return { key: 'end', kind: 'run cancelled', fields: {} };
-    const next = command.continueAsNewWorkflowExecution;
-    if (next == null) return undefined;
-    const own = this.#own;
-    const fields: Fields = {
-      workflowType: next.workflowType ?? own.workflowType,
-      taskQueue: queue(next.taskQueue),
-      input: toValues(next.arguments),
-      header: toValueMap(next.headers),
-      workflowRunTimeoutMs: toMs(next.workflowRunTimeout) || own.workflowRunTimeoutMs,
-      workflowTaskTimeoutMs: toMs(next.workflowTaskTimeout) || own.workflowTaskTimeoutMs,
-      memo: next.memo == null ? own.memo : toValueMap(next.memo),
-      searchAttributes:
-        next.searchAttributes == null
-          ? own.searchAttributes
-          : toSearchAttributes(next.searchAttributes),
-    };
-    return { key: 'end', kind: 'continue as new', fields };
   }
 
   #other(command: WorkflowCommand): Named | undefined {
