@@ -101,7 +101,7 @@ export async function noteClosed(
     {
       name: 'note_closed',
       text: `insert into belayer.archive as a (run_no, due_at)
-        select distinct r.no, clock_timestamp() from unnest($1::text[], $2::text[]) c(run, execution)
+        select distinct r.no, now() from unnest($1::text[], $2::text[]) c(run, execution)
         join belayer.run r on r.id = c.run
         where not exists (select from belayer.imported i where i.run_no = r.no)
           and not exists (select from belayer.history h where h.run_no = r.no and h.execution = c.execution)

@@ -43,8 +43,6 @@ export interface KnownVoid {
   chainFrom(chain: number): number;
 }
 
-export const nothingVoid: KnownVoid = { prompt: () => false, chainFrom: () => Infinity };
-
 export async function checkPrompts(
   query: Query,
   runNo: number,
