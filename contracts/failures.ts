@@ -34,6 +34,7 @@ export const failureType = {
   runIdTaken: 'RunIdTaken',
   recordingDamaged: 'RecordingDamaged',
   recordingExpired: 'RecordingExpired',
+  contentRedacted: 'ContentRedacted',
   outputInvalid: 'OutputInvalid',
   connectionClosed: 'ConnectionClosed',
   serverUnreachable: 'ServerUnreachable',

@@ -6,13 +6,14 @@ import type { StoredPrompt } from '../../storage/reading-runs.ts';
 /**
  * The body of the request as it was sent, put together from what is stored.
  *
+ * @throws ContentRedacted   Of an imported run: something of it was taken out when it was exported.
  * @throws PositionConflict  It does not hash to what was recorded when it was sent: something that
  *                           is stored was changed, and nothing is shown in its place.
  */
 export function promptBytes(prompt: StoredPrompt, where: string): string {
   if (prompt.isRedacted)
     throw new BelayerError(
-      failureType.recordingExpired,
+      failureType.contentRedacted,
       `Something of the prompt for ${where} was redacted when the run was exported, so the bytes that were sent cannot be put together. Without --prompt, what is left of it is shown.`,
     );
   const body = promptText(prompt);
