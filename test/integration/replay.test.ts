@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { replayRuns } from '../../client/commands/replay-runs.ts';
 import { readRecording } from '../../storage/recordings/read-recording.ts';
 import { reply } from '../../testing/provider/index.ts';
 import type { Exported } from '../replay/mutations.ts';
@@ -69,6 +70,46 @@ test('a gate that could replay nothing fails, unless that is allowed', async () 
   expect(empty.errors).toContain('--allow-empty');
   const allowed = await world.ask('replay', '--gate', '--last', '5', '--agent', 'nobody', '--allow-empty'); // prettier-ignore
   expect(allowed.code).toBe(0);
+});
+
+test('a run that waits for a human replays as far as it has come, and so does its state', async () => {
+  world.provider.script([reply.tools({ refund: { id: 'A-17' } }), reply.text('Refunded.')]);
+  const waits = await world.belayer('run', 'agent.ts', 'Refund A-17.', '--no-wait');
+  expect(waits.code).toBe(5);
+  const open = (await until(() => waits.errors, /Run (\S+)/))[1] ?? '';
+  const replayed = await world.ask('replay', open);
+  expect(replayed).toMatchObject({ code: 0 });
+  const shown = await world.ask('show', open, '--step', '1', '--state', '--json');
+  expect(JSON.parse(shown.out)).toMatchObject({ run: open, state: { step: 0, inFlight: ['1'] } });
+  expect((await world.ask('show', open, '--step', '2', '--state')).code).toBe(2);
+  await world.ask('halt', open, '--reason', 'enough');
+});
+
+test('runs whose histories are gone, damaged or not reached are told apart', async () => {
+  await world.ask('histories', 'export', run, '--out', 'held.json');
+  const held = readFileSync(join(world.folder, 'held.json'), 'utf8');
+  const fetch = (id: string): Promise<{ json: string } | { gone: string }> =>
+    Promise.resolve(
+      id === 'gone' ? { gone: 'Its retention is over.' } : { json: id === 'held' ? held : '{}' },
+    );
+  const replayed = async (ids: readonly string[], msMax: number): Promise<string[]> => {
+    const told: string[] = [];
+    await replayRuns({
+      runs: ids.map((id) => ({ id, agent: 'support' })),
+      processes: 1,
+      msMax,
+      fetch,
+      onVerdict: ({ id, kind }) => told.push(`${id} ${kind}`),
+    });
+    return told;
+  };
+  expect(await replayed(['gone', 'damaged', 'held'], 60_000)).toEqual([
+    'gone not-held',
+    'damaged failed',
+    'held replayed',
+  ]);
+  // Less than a process needs to start.
+  expect(await replayed(['held', 'gone'], 1)).toEqual(['held not-reached', 'gone not-reached']);
 });
 
 test('what does not fit together on the command line is wrong usage', async () => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { replay, ReplayDiffers } from '../../testing/index.ts';
 import { startStrictReplay, type StrictReplay } from '../../testing/replay/strict-replay.ts';
 import { anyChange } from './any-change.ts';
-import { type Exported, mutations } from './mutations.ts';
+import { eventOf, type Exported, mutations } from './mutations.ts';
 import { scenarios } from './scenarios.ts';
 
 // Replays that are meant to fail are not worth a page of log.
@@ -99,6 +99,16 @@ describe('histories that are kept to be refused', () => {
     expect(difference).toMatchObject({ position: source.position, path: source.path });
     expect(message).toContain(source.position);
   });
+});
+
+test('what Temporal says of a history that it refuses is one sentence, without a stack trace', async () => {
+  const exported = readJson<Exported>(folder, 'answer.json');
+  eventOf(exported, 'ACTIVITY_TASK_SCHEDULED')['activityType'] = { name: 'callOther' };
+  const { difference } = await strict.replay(exported);
+  expect(difference?.temporal).toMatch(
+    /^DeterminismViolationError: .*Nondeterminism error.*callOther/,
+  );
+  expect(difference?.temporal).not.toMatch(/stack_trace|Failure \{/);
 });
 
 test('what is no history is refused by name', async () => {

@@ -74,7 +74,7 @@ export function compareCommands(
   }
   if (extras[0] !== undefined) return foundExtra(extras[0]);
   if (refused === undefined) return undefined;
-  return found({ what: 'refused', command: 'the history as it is' }, before.eventId, undefined);
+  return found({ what: 'refused', command: 'the end of the history' }, before.eventId, undefined);
 }
 
 const positionOf = (position: string | undefined) => (position === undefined ? {} : { position });

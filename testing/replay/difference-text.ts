@@ -30,7 +30,7 @@ const sentences: Readonly<Record<ReplayDifference['what'], (command: string) => 
   missing: (command) => `today's code does not do this any more: ${command}.`,
   extra: (command) => `today's code does this in addition: ${command}.`,
   'other-command': (command) => `today's code does something else in place of ${command}.`,
-  refused: (command) => `Temporal's own replay refuses ${command}.`,
+  refused: (command) => `today's code does not come as far as ${command}.`,
   executions: (command) => `${command} is not what the execution before it handed over.`,
 };
 

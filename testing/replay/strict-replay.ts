@@ -7,6 +7,7 @@
  */
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import type { InjectedSinks, ReplayResult, ReplayWorkerOptions } from '@temporalio/worker';
+import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import type { RunState } from '../../rules/run-state.ts';
 import type { ReplaySinks } from '../../workflows/watch-replay.ts';
@@ -98,7 +99,7 @@ export class StrictReplay {
     const result = await this.#results.next();
     this.#present = undefined;
     if (result.done === true) throw new Error('The replaying worker ended before its histories.');
-    return compareCommands(recorded, todays.commands, result.value.error?.message);
+    return compareCommands(recorded, todays.commands, refusalIn(result.value.error));
   }
 
   #sinks(): InjectedSinks<ReplaySinks> {
@@ -122,6 +123,14 @@ export class StrictReplay {
       },
     };
   }
+}
+
+/** What Temporal says, without the dump of its native core that it is wrapped in. */
+function refusalIn(error: Error | undefined): string | undefined {
+  if (error === undefined) return undefined;
+  const [, said] = /message: "((?:[^"\\]|\\.)*)"/.exec(error.message) ?? [];
+  const text = (said ?? error.message).replaceAll('\\n', ' ').replaceAll(/\\(.)/g, '$1');
+  return `${error.name}: ${text.slice(0, limits.replayValueCharsMax)}`;
 }
 
 export interface QueuedHistory {
