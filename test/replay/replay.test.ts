@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { replay, ReplayDiffers } from '../../testing/index.ts';
 import { startStrictReplay, type StrictReplay } from '../../testing/replay/strict-replay.ts';
 import { anyChange } from './any-change.ts';
-import { eventOf, type Exported, mutations } from './mutations.ts';
+import { attributesOf, eventOf, type Exported, mutations } from './mutations.ts';
 import { scenarios } from './scenarios.ts';
 
 // Replays that are meant to fail are not worth a page of log.
@@ -98,6 +98,20 @@ describe('histories that are kept to be refused', () => {
     const { difference, message } = refused as ReplayDiffers;
     expect(difference).toMatchObject({ position: source.position, path: source.path });
     expect(message).toContain(source.position);
+  });
+});
+
+test('an execution that was reset, and so has another id, still follows the one before it', async () => {
+  const exported = readJson<Exported>(folder, 'continued-as-new.json');
+  const [, second, third] = exported.executions;
+  second!.runId = 'reset';
+  attributesOf(third!.history.events[0]!)['continuedExecutionRunId'] = 'reset';
+  expect((await strict.replay(exported)).difference).toBeUndefined();
+  attributesOf(third!.history.events[0]!)['continuedExecutionRunId'] = 'another';
+  expect((await strict.replay(exported)).difference).toMatchObject({
+    what: 'executions',
+    execution: 3,
+    path: 'continuedFrom',
   });
 });
 

@@ -24,7 +24,8 @@ export function compareExecutions(run: RunHistory, index: number): Found | undef
   if (index === 0) return undefined;
   if (handed == null)
     return at({ command: 'start of the execution', recorded: 'follows one that did not continue' });
-  const runId = run.executions[index]?.runId ?? handed.newExecutionRunId;
+  // An execution that was reset has an id of its own, and remembers the one that it was started with.
+  const runId = start.originalExecutionRunId || handed.newExecutionRunId;
   const difference = firstDifference(
     {
       runId: handed.newExecutionRunId,
