@@ -31,8 +31,8 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 240_000,
-          // Each file starts servers of its own, and there are two cores.
-          fileParallelism: false,
+          // Each file starts servers of its own and mostly waits for them: two at once on two cores.
+          maxWorkers: 2,
         },
       },
     ],

@@ -13,6 +13,7 @@ import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { isStorageUnavailable } from '../storage/database.ts';
 import { type ClosedByForce, closeByForce, familyOf } from '../storage/force-close.ts';
+import { runImported } from '../storage/imported-runs.ts';
 import { openLedger, runUnknown } from '../storage/ledger.ts';
 import { readRun, type RunRow } from '../storage/reading-runs.ts';
 import { endedAlready } from './halt-run.ts';
@@ -46,6 +47,7 @@ export async function forceHalt(
     throw isStorageUnavailable(error) ? needsBoth(run, error as Error) : error;
   });
   if (row === undefined) throw runUnknown(run);
+  if (row.importedAt !== null) throw runImported(run);
   if (row.endedAt !== null) return endTheRest(parts, row, halt);
   await openLedger(database).raiseFlag('run', run, reason, halt.by);
   await checkTemporal(parts, run);

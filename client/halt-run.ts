@@ -3,6 +3,7 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { isStorageUnavailable } from '../storage/database.ts';
+import { runImported } from '../storage/imported-runs.ts';
 import { openLedger, runUnknown } from '../storage/ledger.ts';
 import { readRun } from '../storage/reading-runs.ts';
 import { isUnreachable, type Parts } from './parts.ts';
@@ -43,6 +44,7 @@ export async function haltRun(
 
   const row = await readRun(database, run).catch((error: Error) => error);
   if (row === undefined) throw runUnknown(run);
+  if (!(row instanceof Error) && row.importedAt !== null) throw runImported(run);
   if (!(row instanceof Error) && row.endedAt !== null) throw endedAlready(run, row.state);
   // A database that does not answer is asked beside the signal: nobody waits for it twice.
   if (row instanceof Error) {

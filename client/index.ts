@@ -23,3 +23,4 @@ export type { AnnouncementRow } from '../storage/announcements.ts';
 export type { ListRequests, RequestRow } from '../storage/requests.ts';
 export type { StuckRow } from '../storage/stuck.ts';
 export type { ListRuns, RunRow } from '../storage/reading-runs.ts';
+export { readRecording, type Recording } from '../storage/recordings/read-recording.ts';

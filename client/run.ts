@@ -5,6 +5,7 @@ import type { RunOutcome, StopReason } from '../contracts/agent-run.ts';
 import type { ReplyDelta, RunEvent } from '../contracts/events.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
+import { runImported } from '../storage/imported-runs.ts';
 import { runUnknown } from '../storage/ledger.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { requestsOf, type RequestRow } from '../storage/requests.ts';
@@ -190,6 +191,7 @@ async function ending(
       const end = await readEnd(parts.database, id);
       if (end === undefined) throw runUnknown(id);
       if (end.outcome !== null) return { outcome: end.outcome, output: end.output };
+      if (end.imported) throw runImported(id);
       await parts.temporal.workflow.getHandle(id).result();
       failingSince = undefined;
       // A run writes its outcome before its workflow ends: the first look finds it.

@@ -23,6 +23,7 @@ import { type Duration, readDuration, toMicroUsd } from '../definitions/internal
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { insertDecision } from '../storage/decisions.ts';
 import { sha256 } from '../storage/hash.ts';
+import { refuseImported } from '../storage/imported-runs.ts';
 import { requestsOf, type RequestRow } from '../storage/requests.ts';
 import { checkWords, refuse, shown, wordMistakes } from './check-words.ts';
 import { isUnreachable, type Parts } from './parts.ts';
@@ -76,12 +77,16 @@ export interface Words {
 
 export function tellRun(parts: Parts, id: string): Words {
   const { database } = parts;
-  const tell = <Message, Receipt>(
+  const tell = async <Message, Receipt>(
     name: string,
     said: Message,
     about: string,
     updateId?: string,
-  ): Promise<Receipt> => updateRun(parts.temporal, id, { name, said, about, updateId });
+  ): Promise<Receipt> => {
+    // Two installations may share one Temporal: the workflow of this id may be of the other.
+    await refuseImported(database, id);
+    return updateRun(parts.temporal, id, { name, said, about, updateId });
+  };
 
   const decided = async (
     verdict: 'approved' | 'denied' | 'answered',
@@ -89,6 +94,7 @@ export function tellRun(parts: Parts, id: string): Words {
     options: DecisionOptions,
     body?: { readonly text: string; readonly hash: string },
   ): Promise<DecisionMessage> => {
+    await refuseImported(database, id);
     const argumentsHash =
       options.argumentsHash ?? (await requestOf(parts, id, request)).argumentsHash;
     const by = options.by ?? parts.by;

@@ -235,6 +235,62 @@ export const limits = {
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,
 
+  // --- recordings ------------------------------------------------------------------------------
+  /** How long the histories of runs that have ended are kept: what replay, rerun and fork feed on. */
+  recordingDaysDefault: 30,
+  recordingDaysMax: 3_650,
+  /** Executions of one run: far above what `runStepsMax` steps make, as each holds thousands of events. */
+  recordingExecutionsMax: 10_000,
+  /** Runs of one recording, sub-agents included. */
+  recordingRunsMax: 10_000,
+  /** One line of a recording, and one history: Temporal ends an execution at 50 MB, before base64. */
+  recordingLineBytesMax: 128 * 1024 * 1024,
+  /** Rows that one statement reads or writes. A row holds up to a megabyte, so they are few. */
+  recordingRowsPerReadMax: 50,
+  /** A shorter value of a chosen field is redacted in the field alone: it would be found by chance all over a file. */
+  redactedValueCharsMin: 6,
+  /** Different values that are looked for everywhere; each costs a search of every text. */
+  redactedValuesMax: 1_000,
+  redactionPatternsMax: 100,
+
+  // --- the archive of histories ----------------------------------------------------------------
+  archiveEveryMs: 2_000,
+  /** Runs that one look takes. */
+  archiveBatchMax: 20,
+  /** Histories that one worker fetches at once: each becomes JSON on the thread that serves calls. */
+  archiveAtOnceMax: 2,
+  /** A worker that took runs and died with them: another takes them after this. */
+  archiveLeaseMs: 5 * 60 * 1000,
+  /** Fetching what is new of one run. */
+  archiveFetchMsMax: 30_000,
+  archiveRetryFirstDelayMs: 2_000,
+  archiveRetryMaxDelayMs: 10 * 60 * 1000,
+  /** Tries of a run that Temporal does not have, before it is noted as missing: about a day. */
+  archiveAttemptsMax: 150,
+  /** Temporal is asked for executions that continued as new: far below any retention. */
+  archiveListEveryMs: 20_000,
+  /** Temporal's lists lag behind: what closed within this of the newest seen is listed again. */
+  archiveListOverlapMs: 10 * 60 * 1000,
+  archiveListPagesMax: 1_000,
+  archiveListPageRowsMax: 500,
+  archiveRemoveEveryMs: 10 * 60 * 1000,
+  /** Runs whose histories one statement deletes. */
+  archiveRemoveMax: 100,
+
+  // --- replay ----------------------------------------------------------------------------------
+  /** Runs that one `belayer replay` takes: each is a moment of one core. */
+  replayRunsMax: 100_000,
+  /** A pipeline's step that takes longer is worked around. */
+  replayMsDefault: 10 * 60 * 1000,
+  replayMsMax: 24 * 60 * 60 * 1000,
+  /** Each has the engine and one history in memory. */
+  replayProcessesMax: 64,
+  /** Histories are kept for less time than this. */
+  replaySinceMsMax: 5 * 365 * 24 * 60 * 60 * 1000,
+  replayProgressEveryMs: 2_000,
+  /** Of one value in a difference: the path to it says which part of a longer one differs. */
+  replayValueCharsMax: 2_000,
+
   // --- watching --------------------------------------------------------------------------------
   watchPollMs: 250,
   watchLeaseMs: 30_000,
@@ -263,4 +319,13 @@ invariant(
   Math.max(limits.announceWebhookMsMax, limits.announceMailMsMax) + limits.settlingMs <
     limits.announceLeaseMs,
   'an announcement is sent and recorded before another worker takes it',
+);
+invariant(
+  Math.ceil(limits.archiveBatchMax / limits.archiveAtOnceMax) * limits.archiveFetchMsMax <=
+    limits.archiveLeaseMs,
+  'a batch of runs is archived before another worker takes them',
+);
+invariant(
+  limits.recordingDaysDefault <= limits.recordingDaysMax,
+  'the default time that recordings are kept can be set',
 );

@@ -22,7 +22,9 @@ export async function publishDefinition(
           insert into belayer.fragment (hash, body)
           select * from unnest($5::text[], $6::text[]) on conflict do nothing)
         insert into belayer.definition (hash, agent, build_id, body, heads) values ($1, $2, $3, $4, $7)
-        on conflict (hash) do update set published_at = clock_timestamp()`,
+        -- Of one that an import brought, only what its hash covers is known to be right.
+        on conflict (hash) do update set published_at = clock_timestamp(), agent = excluded.agent,
+          build_id = excluded.build_id, body = excluded.body, heads = excluded.heads`,
     },
     [
       definition.hash,
@@ -55,7 +57,8 @@ export async function newestDefinition(
 
 export async function publishedAgents(database: Database): Promise<readonly string[]> {
   const rows = await database.query<{ agent: string }>({
-    text: 'select distinct agent from belayer.definition order by agent',
+    // Imported definitions are under no name.
+    text: "select distinct agent from belayer.definition where agent <> '' order by agent",
   });
   return rows.map((row) => row.agent);
 }

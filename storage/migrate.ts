@@ -6,6 +6,7 @@ import { functions } from './migrations/0002-functions.ts';
 import { humans } from './migrations/0003-humans.ts';
 import { stopFlags } from './migrations/0004-stop-flags.ts';
 import { announcements } from './migrations/0005-announcements.ts';
+import { recordings } from './migrations/0006-recordings.ts';
 
 const step = (text: string): Migration => ({
   async up(db) {
@@ -19,6 +20,7 @@ const migrations: Record<string, Migration> = {
   '0003-humans': step(humans),
   '0004-stop-flags': step(stopFlags),
   '0005-announcements': step(announcements),
+  '0006-recordings': step(recordings),
 };
 
 /**

@@ -33,18 +33,21 @@ export interface RunRow {
   readonly ceilingMicroUsd: number;
   readonly tokens: number;
   readonly openRequests: number;
+  /** When it was imported from another installation: it is read here, and nothing else. */
+  readonly importedAt: Date | null;
   /** Why it makes no progress, where a worker has found that it makes none. */
   readonly stuck: StuckFinding | null;
 }
 
-const columns = `r.id, r.agent, r.customer, r.key, r.parent, r.definition,
-  case when r.ended_at is not null then r.outcome->>'kind'
+const columns = `r.id, r.agent, r.customer, coalesce(r.key, i.key) as key, r.parent, r.definition,
+  case when r.ended_at is not null then coalesce(r.outcome->>'kind', p.state)
     when f.subject is not null then 'halting'
     when p.state = 'paused' then 'paused'
     when q.open > 0 then 'waiting'
     when (select e.kind from belayer.event e where e.run_no = r.no and e.kind not in ('run.stuck', 'run.unstuck') order by e.number desc limit 1) = 'run.waiting' then 'no-worker'
     else p.state end as state,
-  r.created_at as "createdAt", r.ended_at as "endedAt", r.outcome,
+  r.created_at as "createdAt", case when not coalesce(i.was_open, false) then r.ended_at end as "endedAt", r.outcome,
+  i.imported_at as "importedAt",
   coalesce(r.steps, (select count(*) from belayer.call c where c.run_no = r.no and c.kind = 'model'
     and c.state = 'done' and c.position not like '%/repair%'))::int as steps,
   b.spent_micro_usd as "costMicroUsd", b.reserved_micro_usd as "reservedMicroUsd",
@@ -55,6 +58,7 @@ const joins = `join belayer.pulse p on p.run_no = r.no
   join belayer.budget b on b.scope = 'run' and b.subject = r.no::text and b.starts_at is null
   left join belayer.stuck k on k.run_no = r.no and k.events = p.events
   left join belayer.stop_flag f on f.scope = 'run' and f.subject = r.id
+  left join belayer.imported i on i.run_no = r.no
   cross join lateral (select count(*) as open from belayer.request q where q.run_no = r.no and q.state = 'open') q`;
 
 export interface ListRuns {
@@ -205,6 +209,8 @@ export interface StoredPrompt {
   readonly messages: readonly string[];
   readonly hash: string;
   readonly bytes: number;
+  /** Of an imported run: something of it was redacted when it was exported, so it is not what was sent. */
+  readonly isRedacted: boolean;
 }
 
 /** The prompt of the newest journalled attempt at a position, or undefined where none was sent. */
@@ -221,12 +227,15 @@ export async function readPrompt(
     length: number;
     hash: string;
     bytes: number;
+    isRedacted: boolean;
   }>(
     {
-      text: `select r.no, f.body as head, p.system, a.chain, a.length, a.prompt_hash as hash, a.prompt_bytes as bytes
+      text: `select r.no, f.body as head, p.system, a.chain, a.length, a.prompt_hash as hash, a.prompt_bytes as bytes,
+          coalesce(i.void->'prompts' @> jsonb_build_array(jsonb_build_object('position', a.position, 'attempt', a.number)), false) as "isRedacted"
         from belayer.run r join belayer.pulse p on p.run_no = r.no
         join belayer.attempt a on a.run_no = r.no and a.position = $2 and a.prompt_hash is not null
         join belayer.fragment f on f.hash = a.prompt_head
+        left join belayer.imported i on i.run_no = r.no
         where r.id = $1 order by a.number desc limit 1`,
     },
     [run, position],
@@ -236,6 +245,13 @@ export async function readPrompt(
     { text: 'select body from belayer.chain_fragments($1, $2, 0, $3) order by seq' },
     [row.no, row.chain, row.length],
   );
-  const { head, system, hash, bytes } = row;
-  return { head, system, messages: messages.map((message) => message.body), hash, bytes };
+  const { head, system, hash, bytes, isRedacted } = row;
+  return {
+    head,
+    system,
+    messages: messages.map((message) => message.body),
+    hash,
+    bytes,
+    isRedacted,
+  };
 }

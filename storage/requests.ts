@@ -259,6 +259,8 @@ function checkFilter(filter: ListRequests): void {
 
 /** $1 to $4 of every statement over open requests. */
 const filtered = `q.state = 'open'
+            -- Those of imported runs were open where they ran: nobody can answer them here.
+            and not exists (select from belayer.imported i where i.run_no = q.run_no)
             and ($1::text is null or q.kind = $1)
             and ($2::text is null or q.deciders is null or $2 = any(q.deciders))
             and (($3::text is null and $4::text is null) or exists (select from belayer.run r where r.no = q.run_no

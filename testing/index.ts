@@ -7,4 +7,4 @@ export {
   type SimulatedRequest,
   type SimulateOptions,
 } from './simulate.ts';
-export { replay, type ReplayInput } from './replay.ts';
+export { replay, ReplayDiffers, type ReplayDifference, type ReplayInput } from './replay/index.ts';

@@ -28,6 +28,7 @@ import { type Database, openDatabase } from '../storage/database.ts';
 import { storedDefinition, type StoredDefinition } from '../storage/definitions.ts';
 import { openLedger } from '../storage/ledger.ts';
 import { migrate } from '../storage/migrate.ts';
+import { startArchiver } from './archiver.ts';
 import { startHaltSweep } from './halt-sweep.ts';
 import { startAnnouncer } from './announcer.ts';
 import { createLog } from './log.ts';
@@ -118,6 +119,7 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
     closing.push(startStuckSweep(parts, log));
     closing.push(startAnnouncer(database, workerSettings, log));
     closing.push(startHaltSweep(parts, log));
+    closing.push(startArchiver(parts, workerSettings, log));
     let stopping = false;
     const carryOut = async (): Promise<void> => {
       try {

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { bundleWorkflows } from './workflow-bundle.ts';
+import { bundleFileName, bundleWorkflows } from './workflow-bundle.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 rmSync(join(root, 'dist'), { recursive: true, force: true });
@@ -12,4 +12,5 @@ execFileSync(
   [join(root, 'node_modules/typescript/bin/tsc'), '-p', join(root, 'tsconfig.build.json')],
   { stdio: 'inherit' },
 );
-writeFileSync(join(root, 'dist', 'workflow-bundle.js'), await bundleWorkflows());
+for (const kind of ['run', 'replay'] as const)
+  writeFileSync(join(root, 'dist', bundleFileName(kind)), await bundleWorkflows(kind));

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { type PriceOverrides, priceOverridesFrom } from '../activities/models/price-overrides.ts';
 import { type Environment, parseEnvironment } from '../client/settings.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import { limits } from '../contracts/limits.ts';
 import type { MailSettings } from './announce/mail.ts';
 import { mailSettings, announceShape, webhookSettings, wholeGroups } from './announce/settings.ts';
 import type { WebhookSettings } from './announce/webhook.ts';
@@ -20,6 +21,8 @@ export interface WorkerSettings {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Calls that one worker carries out at once. */
   readonly callsAtOnce: number;
+  /** How long histories are kept behind the end of a run. Default `limits.recordingDaysDefault`. */
+  readonly recordingDays?: number;
   /** Where requests and stuck runs are announced. Absent: this worker leaves that to others. */
   readonly webhook?: WebhookSettings;
   readonly mail?: MailSettings;
@@ -44,6 +47,18 @@ const shape = z.object({
     .regex(/^[1-9][0-9]{0,3}$/, 'must be a whole number from 1 to 9999. Example: 200')
     .transform(Number)
     .default(200),
+  BELAYER_RECORDING_DAYS: z
+    .string()
+    .regex(
+      /^[1-9][0-9]{0,3}$/,
+      `must be a whole number of days from 1 to ${limits.recordingDaysMax}. Example: ${limits.recordingDaysDefault}`,
+    )
+    .transform(Number)
+    .refine(
+      (days) => days <= limits.recordingDaysMax,
+      `must be at most ${limits.recordingDaysMax} days`,
+    )
+    .default(limits.recordingDaysDefault),
 });
 const schema = wholeGroups(shape);
 
@@ -56,6 +71,7 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
   return {
     logLevel: parsed.BELAYER_LOG,
     callsAtOnce: parsed.BELAYER_CALLS_AT_ONCE,
+    recordingDays: parsed.BELAYER_RECORDING_DAYS,
     ...(parsed.OPENAI_API_KEY === undefined ? {} : { openaiApiKey: parsed.OPENAI_API_KEY }),
     ...(parsed.OPENAI_BASE_URL === undefined ? {} : { openaiBaseUrl: parsed.OPENAI_BASE_URL }),
     ...(parsed.BELAYER_MODEL === undefined ? {} : { modelDefault: parsed.BELAYER_MODEL }),

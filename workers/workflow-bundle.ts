@@ -16,18 +16,30 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, '..');
 
-/** Where a built package has it. */
-export const builtBundle = join(root, 'workflow-bundle.js');
+/**
+ * The same workflows twice: `run` is what workers carry out, `replay` tells in addition what it decides.
+ * Only a replay loads the second.
+ */
+export type BundleKind = 'run' | 'replay';
+
+const fileNames = { run: 'workflow-bundle.js', replay: 'replay-bundle.js' } as const;
+export const bundleFileName = (kind: BundleKind): string => fileNames[kind];
 
 /** The folders that a bundle is made of. */
 const sources = ['contracts', 'rules', 'workflows'];
 
 /** The path of a bundle of today's workflow code: the package's own, or one cached by content. */
-export async function workflowBundle(cacheFolder: string): Promise<string> {
-  if (existsSync(builtBundle)) return builtBundle;
-  const file = join(cacheFolder, `workflows-${hashOfSources()}.js`);
+export async function workflowBundle(
+  cacheFolder: string,
+  kind: BundleKind = 'run',
+): Promise<string> {
+  // Where a built package has it.
+  const built = join(root, bundleFileName(kind));
+  if (existsSync(built)) return built;
+  const name = kind === 'run' ? 'workflows' : 'replay';
+  const file = join(cacheFolder, `${name}-${hashOfSources()}.js`);
   if (existsSync(file)) return file;
-  const code = await bundleWorkflows();
+  const code = await bundleWorkflows(kind);
   mkdirSync(cacheFolder, { recursive: true });
   // Renamed into place, so that another process never reads half a bundle.
   const unfinished = `${file}.${process.pid}`;
@@ -40,17 +52,19 @@ export async function workflowBundle(cacheFolder: string): Promise<string> {
 export const bundleName = (file: string): string =>
   createHash('sha256').update(readFileSync(file)).digest('base64url').slice(0, 12);
 
-export async function bundleWorkflows(workflowInterceptorModules: string[] = []): Promise<string> {
-  const entry = ['index.ts', 'index.js']
-    .map((name) => join(root, 'workflows', name))
-    .find(existsSync);
+export async function bundleWorkflows(kind: BundleKind): Promise<string> {
   const { code } = await bundleWorkflowCode({
-    workflowsPath: entry ?? join(root, 'workflows', 'index.ts'),
-    workflowInterceptorModules,
+    workflowsPath: sourceOf('index'),
+    workflowInterceptorModules: kind === 'run' ? [] : [sourceOf('watch-replay')],
     logger: quiet,
   });
   return `${cheapPromises}${code}`;
 }
+
+const sourceOf = (name: string): string =>
+  [`${name}.js`, `${name}.ts`]
+    .map((file) => join(root, 'workflows', file))
+    .find((file) => existsSync(file)) ?? join(root, 'workflows', `${name}.ts`);
 
 /**
  * Runs before the bundle in its context, on the bundle's first line, so that its source map holds.

@@ -55,6 +55,8 @@ const codeByType: Partial<Record<FailureType, number>> = {
   [failureType.runUnknown]: exitCode.wrongUsage,
   [failureType.requestUnknown]: exitCode.wrongUsage,
   [failureType.keyReused]: exitCode.wrongUsage,
+  [failureType.runImported]: exitCode.wrongUsage,
+  [failureType.runIdTaken]: exitCode.wrongUsage,
 };
 
 export function exitCodeOfError(error: unknown): number {

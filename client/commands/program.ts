@@ -6,6 +6,8 @@ import { packageFolder } from '../../servers/package-folder.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
 import { addReadingCommands } from './reading-commands.ts';
+import { addRecordingCommands } from './recording-commands.ts';
+import { addReplayingCommands } from './replaying-commands.ts';
 import { addRunningCommands } from './running-commands.ts';
 import { safeText } from './safe-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -46,7 +48,9 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
     });
   addRunningCommands(program, carry);
   addReadingCommands(program, carry);
+  addRecordingCommands(program, carry);
   addDecidingCommands(program, carry);
+  addReplayingCommands(program, carry);
   program.addHelpText('after', afterHelp);
   return program;
 }

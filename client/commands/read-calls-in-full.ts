@@ -8,14 +8,19 @@ import {
   readPrompt,
 } from '../../storage/reading-runs.ts';
 import { type RequestRow, requestsOf } from '../../storage/requests.ts';
-import { promptBytes } from './prompt-bytes.ts';
+import { promptBytes, promptText } from './prompt-bytes.ts';
 
 /** One call with its content. */
 export interface FullCall extends Omit<CallRow, 'fragment'> {
   readonly attempts: readonly AttemptRow[];
   readonly requests: readonly RequestRow[];
   /** The newest prompt that was sent, checked against its recorded hash. Model calls only. */
-  readonly prompt?: { readonly hash: string; readonly bytes: number; readonly body: unknown };
+  readonly prompt?: {
+    readonly hash: string;
+    readonly bytes: number;
+    readonly body: unknown;
+    readonly redacted?: true;
+  };
   /** The message that it left in the transcript: the model's reply, or the tool's result. */
   readonly message?: unknown;
 }
@@ -52,8 +57,11 @@ export async function readCallsInFull(
             prompt: {
               hash: stored.hash,
               bytes: stored.bytes,
+              ...(stored.isRedacted ? { redacted: true } : {}),
               body: JSON.parse(
-                promptBytes(stored, `\`${call.position}\` of run \`${run}\``),
+                stored.isRedacted
+                  ? promptText(stored)
+                  : promptBytes(stored, `\`${call.position}\` of run \`${run}\``),
               ) as unknown,
             },
           }),

@@ -38,12 +38,17 @@ export function addReadingCommands(program: Command, carry: Carry): void {
       '--prompt',
       'print exactly the bytes that were sent to the model, after checking their hash',
     )
+    .option(
+      '--state',
+      'print the whole state of the run when that call was about to start, by replaying its history',
+    )
     .option('--json', 'one JSON document')
     .addHelpText(
       'after',
       `
 Examples:
   belayer show support-t1a2b3c
+  belayer show support-t1a2b3c --step 3 --state
   belayer show support-t1a2b3c --step 3
   belayer show support-t1a2b3c --step 3 --prompt | sha256sum`,
     )
@@ -114,21 +119,6 @@ Examples:
     .action((flags: AnnouncementsFlags) =>
       carry(async (terminal) =>
         (await import('./announcements-command.ts')).announcementsCommand(terminal, flags),
-      ),
-    );
-
-  program
-    .command('histories')
-    .summary("Temporal's histories of runs")
-    .description("Temporal's histories of runs.")
-    .command('export')
-    .summary('write the histories of a run as JSON')
-    .description('Writes the histories of all executions of a run, first to last, as JSON.')
-    .argument('<run>', 'the id of the run')
-    .option('--out <file>', 'where to (default: stdout)')
-    .action((run: string, flags: { readonly out?: string }) =>
-      carry(async (terminal) =>
-        (await import('./histories-command.ts')).exportHistories(terminal, run, flags),
       ),
     );
 

@@ -50,6 +50,7 @@ function headText(run: RunRow): string[] {
     `started   ${moment(run.createdAt)} UTC, ${run.endedAt === null ? 'for' : 'took'} ${duration(tookMs)}`,
     `cost      ${usd(run.costMicroUsd)} of ${usd(run.ceilingMicroUsd)}${run.reservedMicroUsd === 0 ? '' : `, ${usd(run.reservedMicroUsd)} reserved`}, ${tokens(run.tokens)}`,
   ];
+  if (run.importedAt !== null) lines.push(`imported  ${moment(run.importedAt)} UTC: read-only`);
   if (run.parent !== null) lines.push(`parent    ${safeLine(run.parent, 300)}`);
   if (run.outcome?.kind === 'stopped') lines.push(`because   ${safeText(run.outcome.detail)}`);
   if (run.outcome?.kind === 'failed')

@@ -45,8 +45,11 @@ export const runsTable = (rows: readonly RunRow[]): string =>
     ]),
   );
 
-/** The state, with the reason of a run that stopped. */
-export function stateOf({ state, outcome, openRequests, stuck }: RunRow): string {
+/** The state, with the reason of a run that stopped, and whether it is of another installation. */
+export const stateOf = (run: RunRow): string =>
+  run.importedAt === null ? stateHere(run) : `${stateHere(run)}, imported`;
+
+function stateHere({ state, outcome, openRequests, stuck }: RunRow): string {
   if (outcome?.kind === 'stopped') return `stopped (${outcome.because})`;
   if (outcome?.kind === 'failed') return `failed (${safeLine(outcome.failure.type, 40)})`;
   if (stuck !== null) return `${state}, stuck: ${stuck}`;

@@ -9,6 +9,7 @@ import { exitCode, WrongUsage } from './exit-codes.ts';
 import { flagLines, flagOver } from './flags-text.ts';
 import { promptBytes } from './prompt-bytes.ts';
 import { readCallsInFull } from './read-calls-in-full.ts';
+import { showState } from './show-state.ts';
 import { runText } from './run-text.ts';
 import { callsText } from './calls-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
@@ -18,6 +19,7 @@ export interface ShowFlags {
   readonly step?: number;
   readonly position?: string;
   readonly prompt?: true;
+  readonly state?: true;
   readonly json?: true;
 }
 
@@ -26,7 +28,7 @@ export async function showCommand(
   id: string,
   flags: ShowFlags,
 ): Promise<number> {
-  const { step, position, prompt } = flags;
+  const { step, position, prompt, state } = flags;
   if (step !== undefined && position !== undefined)
     throw new WrongUsage('Give --step or --position, not both.');
   if (position !== undefined && !isPosition(position))
@@ -38,9 +40,14 @@ export async function showCommand(
     throw new WrongUsage('--prompt needs --step N or --position POSITION.');
   if (prompt === true && flags.json === true)
     throw new WrongUsage('--prompt prints the bytes that were sent, which are JSON already.');
+  if (state === true && at === undefined)
+    throw new WrongUsage('--state needs --step N or --position POSITION.');
+  if (state === true && prompt === true)
+    throw new WrongUsage('Give --state or --prompt, not both: each prints one document.');
   return withConnection(terminal, async ({ belayer, parts }) => {
     const run = await (await belayer.run(id)).status();
     if (at === undefined) return showRun(terminal, parts, run, flags);
+    if (state === true) return showState(terminal, parts, id, { at, isJson: flags.json === true });
     if (prompt === true) {
       const stored = await readPrompt(parts.database, id, at);
       if (stored === undefined) throw nothingAt(id, `was sent to a model at \`${at}\``);

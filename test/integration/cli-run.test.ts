@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { readRecording } from '../../client/index.ts';
 import { reply } from '../../testing/provider/index.ts';
 import { type CliWorld, createCliWorld, until } from '../support/cli-world.ts';
 
@@ -54,7 +55,7 @@ test('a run prints its output alone on stdout, and what was sent is shown byte b
   expect(events.map(({ kind }) => kind)).toEqual(['run.started', 'model.replied', 'tool.finished', 'model.replied', 'run.ended']); // prettier-ignore
   expect(watched.code).toBe(0);
   expect(exported.code).toBe(0);
-  expect(JSON.parse(readFileSync(join(world.folder, 'history.json'), 'utf8'))).toMatchObject({
+  expect(readRecording(readFileSync(join(world.folder, 'history.json')))).toMatchObject({
     workflowId: run,
     executions: [{ history: { events: expect.arrayContaining([]) as unknown } }],
   });

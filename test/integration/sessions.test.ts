@@ -136,7 +136,7 @@ test('an id that was used for other words is refused, and nothing is lost in sil
 });
 
 test('a run that was started goes on with messages as well', async () => {
-  world.provider.script([reply.text('one'), reply.text('two')]);
+  world.provider.script([reply.text('one'), reply.text('two'), reply.text('three')]);
   const run = await world.belayer.start('queuer', { input: 'a' });
   expect(await run.turn(1).output()).toBe('one');
   const turn = await run.send('b');

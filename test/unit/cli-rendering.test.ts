@@ -164,6 +164,7 @@ test('a table of runs has a line per run and no escape sequences', () => {
     ceilingMicroUsd: 1_000_000,
     tokens: 281,
     openRequests: 0,
+    importedAt: null,
     stuck: null,
   };
   const lines = runsTable([row, row]).split('\n');
@@ -187,6 +188,7 @@ test('a prompt is shown only where it hashes to what was recorded', () => {
     messages: ['{"a":1}', '{"b":2}'],
     hash: sha256(body),
     bytes: body.length,
+    isRedacted: false,
   };
   expect(promptBytes(prompt, '`1`')).toBe(body);
   expect(promptBytes({ ...prompt, system: null, head: `${prompt.head}{"s":1},` }, '`1`')).toBe(

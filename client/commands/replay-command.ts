@@ -1,0 +1,83 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { differenceText } from '../../testing/replay/difference-text.ts';
+import { exitCode, WrongUsage } from './exit-codes.ts';
+import { historyOfRun } from './history-of-run.ts';
+import { type Replayed, withStrictReplay } from './load-replay.ts';
+import { replayMany } from './replay-many.ts';
+import { safeText } from './safe-text.ts';
+import { outJson, type Terminal } from './terminal.ts';
+import { withConnection } from './with-connection.ts';
+
+export interface ReplayFlags {
+  readonly file?: string;
+  readonly since?: string;
+  readonly sample?: number;
+  readonly agent?: string;
+  readonly gate?: true;
+  readonly last?: number;
+  readonly junit?: string;
+  readonly minutes?: number;
+  readonly cores?: number;
+  readonly allowEmpty?: true;
+  readonly json?: true;
+}
+
+/** Ends with 1 when today's code would have done anything else than what a history says. */
+export async function replayCommand(
+  terminal: Terminal,
+  run: string | undefined,
+  flags: ReplayFlags,
+): Promise<number> {
+  checkUsage(run, flags);
+  if (run === undefined && flags.file === undefined) return replayMany(terminal, flags);
+  const history = run === undefined ? fileOf(terminal, flags) : await fetched(terminal, run);
+  const replayed = await withStrictReplay((strict) => strict.replay(history)).catch(
+    (error: unknown) => {
+      // The reader of histories throws these: the file is none.
+      if (error instanceof TypeError) throw new WrongUsage(error.message);
+      throw error;
+    },
+  );
+  if (flags.json === true) outJson(terminal, replayed, 'document');
+  else terminal.out(`${safeText(replayedText(replayed))}\n`);
+  return replayed.difference === undefined ? exitCode.done : exitCode.failed;
+}
+
+function checkUsage(run: string | undefined, flags: ReplayFlags): void {
+  const named = [run, flags.file, flags.since, flags.gate].filter((one) => one !== undefined);
+  if (named.length !== 1)
+    throw new WrongUsage('Give one of: a run, --file, --since, or --gate with --last.');
+  if (flags.gate === true && flags.last === undefined)
+    throw new WrongUsage('--gate needs --last N: how many of the newest runs are replayed.');
+  const isMany = flags.since !== undefined || flags.gate === true;
+  const only = { sample: '--sample', agent: '--agent', last: '--last', junit: '--junit', minutes: '--minutes', cores: '--cores', allowEmpty: '--allow-empty' } as const; // prettier-ignore
+  for (const [name, option] of Object.entries(only))
+    if (!isMany && flags[name as keyof typeof only] !== undefined)
+      throw new WrongUsage(`${option} is for --since and --gate.`);
+}
+
+function fileOf(terminal: Terminal, { file = '' }: ReplayFlags): string {
+  const path = resolve(terminal.folder, file);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new WrongUsage(`${path} cannot be read: ${(error as Error).message}`);
+  }
+}
+
+const fetched = (terminal: Terminal, run: string): Promise<object> =>
+  withConnection(terminal, async ({ belayer, parts }) => {
+    await belayer.run(run);
+    return historyOfRun(parts, run);
+  });
+
+function replayedText(replayed: Replayed): string {
+  const { run, runs, executions, commands, events, difference } = replayed;
+  if (difference !== undefined) return differenceText(difference);
+  const withAgents = runs === 1 ? '' : ` with ${counted(runs - 1, 'run')} of sub-agents`;
+  return `Run ${run}${withAgents} replays: ${counted(executions, 'execution')}, ${counted(events, 'event')}, ${counted(commands, 'command')} compared.`;
+}
+
+const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? '' : 's'}`;
