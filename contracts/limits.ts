@@ -111,7 +111,7 @@ export const limits = {
   /** Open requests in one reading. */
   inboxRowsMax: 10_000,
   /** What `belayer inbox --all` reads at once: arguments may have 256 KiB each. */
-  inboxPageRows: 200,
+  inboxPageRowsMax: 200,
   /** A worker answers an update in milliseconds; without one it would wait for ever. */
   updateMsMax: 15_000,
   /** What a model may ask a human in one question. */

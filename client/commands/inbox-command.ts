@@ -24,7 +24,7 @@ export function inboxCommand(terminal: Terminal, flags: InboxFlags): Promise<num
     ...(flags.decider === undefined ? {} : { decider: flags.decider }),
   };
   return withPostgres(terminal, async ({ belayer }) => {
-    const limit = flags.all === true ? limits.inboxPageRows : flags.limit;
+    const limit = flags.all === true ? limits.inboxPageRowsMax : flags.limit;
     let shown = 0;
     let page = await belayer.inbox({ ...filter, limit });
     for (;;) {

@@ -6,7 +6,7 @@ import { aTerminal } from '../support/a-terminal.ts';
 import { aRunOnRecord } from '../support/run-on-record.ts';
 import { createWorld, type World } from '../support/world.ts';
 
-const open = 2 * limits.inboxPageRows + 7;
+const open = 2 * limits.inboxPageRowsMax + 7;
 let world: World;
 
 beforeAll(async () => {
