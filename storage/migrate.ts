@@ -3,6 +3,7 @@ import { BelayerError, failureType } from '../contracts/failures.ts';
 import { type Database, isStorageUnavailable, toStorageError } from './database.ts';
 import { tables } from './migrations/0001-tables.ts';
 import { functions } from './migrations/0002-functions.ts';
+import { toolCalls } from './migrations/0002-tool-calls.ts';
 import { humans } from './migrations/0003-humans.ts';
 import { stopFlags } from './migrations/0004-stop-flags.ts';
 import { announcements } from './migrations/0005-announcements.ts';
@@ -16,7 +17,7 @@ const step = (text: string): Migration => ({
 
 const migrations: Record<string, Migration> = {
   '0001-tables': step(tables),
-  '0002-functions': step(functions),
+  '0002-functions': step(functions + toolCalls),
   '0003-humans': step(humans),
   '0004-stop-flags': step(stopFlags),
   '0005-announcements': step(announcements),
