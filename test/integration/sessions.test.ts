@@ -148,6 +148,7 @@ test('a run that was started goes on with messages as well', async () => {
   await expect(run.send('c')).rejects.toMatchObject({ type: 'DecisionRejected' });
   const plain = await world.belayer.start('one-shot', { input: 'x' });
   await expect(plain.send('y')).rejects.toMatchObject({ type: 'DecisionRejected' });
+  expect(await plain.output()).toBe('three');
 });
 
 test('messages that arrive while the agent works wait for the next turn, in order', async () => {
