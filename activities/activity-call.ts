@@ -1,6 +1,7 @@
 /** What every activity of a call needs: who it is, a heartbeat, and the signals that end it. */
 import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
 import { limits } from '../contracts/limits.ts';
+import { toActivityFailure } from './to-activity-failure.ts';
 
 let sequence = 0;
 
@@ -17,7 +18,27 @@ export interface ActivityCall {
   end(): void;
 }
 
-export function beginActivityCall(worker: string): ActivityCall {
+/**
+ * An activity of a run. Its work is told whose call it is, heartbeats while it lasts, and what it
+ * throws leaves as the platform reads it.
+ */
+export const asActivity =
+  <Input, Output>(
+    worker: string,
+    work: (input: Input, call: ActivityCall) => Promise<Output>,
+  ): ((input: Input) => Promise<Output>) =>
+  async (input) => {
+    const call = begin(worker);
+    try {
+      return await work(input, call);
+    } catch (error) {
+      throw toActivityFailure(error);
+    } finally {
+      call.end();
+    }
+  };
+
+function begin(worker: string): ActivityCall {
   const info = activityInfo();
   sequence += 1;
   let timer: NodeJS.Timeout | undefined;

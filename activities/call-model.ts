@@ -23,7 +23,7 @@ import type { AnyAgent } from '../definitions/internal.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import { chainHead, sha256 } from '../storage/hash.ts';
 import { type OpenedModelCall, runUnknown } from '../storage/ledger.ts';
-import { type ActivityCall, beginActivityCall } from './activity-call.ts';
+import { type ActivityCall, asActivity } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
 import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
@@ -34,22 +34,14 @@ import type { ModelUsage } from './models/model-usage.ts';
 import { costMicroUsd, type Price, worstCaseMicroUsd } from './models/prices.ts';
 import { type PreparedPrompt, preparePrompt } from './prepare-prompt.ts';
 import { streamDeltas } from './stream-deltas.ts';
-import { toActivityFailure } from './to-activity-failure.ts';
 import { closePrompt, withMessages } from './transcript-cache.ts';
 
 export function createCallModel(deps: ActivityDependencies) {
-  return async function callModel(input: CallModelInput): Promise<CallModelOutput> {
-    const call = beginActivityCall(deps.worker);
-    try {
-      const output = await attemptModelCall(deps, call, input);
-      // Markers of local activities hold no input, so the result names it.
-      return input.near === true ? { ...output, input: sha256(canonicalJson(input)) } : output;
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+  return asActivity(deps.worker, async (input: CallModelInput, call): Promise<CallModelOutput> => {
+    const output = await attemptModelCall(deps, call, input);
+    // Markers of local activities hold no input, so the result names it.
+    return input.near === true ? { ...output, input: sha256(canonicalJson(input)) } : output;
+  });
 }
 
 interface Attempt {

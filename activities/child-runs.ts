@@ -24,23 +24,15 @@ import { sha256 } from '../storage/hash.ts';
 import { runUnknown } from '../storage/ledger.ts';
 import { type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
 import { readEnd } from '../storage/reading-results.ts';
-import { beginActivityCall } from './activity-call.ts';
+import { asActivity } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { toActivityFailure } from './to-activity-failure.ts';
 import { toolResult } from './tool-result.ts';
 
 export function createOpenChild(deps: ActivityDependencies) {
-  return async function openChild(input: OpenChildInput): Promise<OpenChildOutput> {
-    const call = beginActivityCall(deps.worker);
-    try {
-      return await open(deps, call, input);
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+  return asActivity(deps.worker, async (input: OpenChildInput, call): Promise<OpenChildOutput> => {
+    return await open(deps, call, input);
+  });
 }
 
 async function open(
@@ -133,39 +125,32 @@ async function open(
 }
 
 export function createCloseChild(deps: ActivityDependencies) {
-  return async function closeChild(input: CloseChildInput): Promise<RunToolOutput> {
-    const call = beginActivityCall(deps.worker);
-    try {
-      const end = await readEnd(deps.database, input.run);
-      const outcome = end?.outcome ?? null;
-      const failure = outcome?.kind === 'done' ? undefined : childFailure(outcome);
-      const output = end?.output ?? 'null';
-      const parsed = JSON.parse(output) as unknown;
-      const text = typeof parsed === 'string' ? parsed : output;
-      return await settleChild(deps.database, {
-        run: call.run,
-        position: input.position,
-        childRun: input.run,
-        token: call.token,
-        tool: input.tool,
-        status: failure === undefined ? 'ok' : 'failed',
-        ...(failure === undefined ? {} : { code: failure.code }),
-        result: toolResult(
-          failure === undefined ? toolMessage(input.id, text) : toolErrorMessage(input.id, failure),
-          {
-            input: sha256(canonicalJson(input)),
-            status: failure === undefined ? 'ok' : 'failed',
-            code: failure?.code,
-            costMicroUsd: 0,
-          },
-        ),
-      });
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+  return asActivity(deps.worker, async (input: CloseChildInput, call): Promise<RunToolOutput> => {
+    const end = await readEnd(deps.database, input.run);
+    const outcome = end?.outcome ?? null;
+    const failure = outcome?.kind === 'done' ? undefined : childFailure(outcome);
+    const output = end?.output ?? 'null';
+    const parsed = JSON.parse(output) as unknown;
+    const text = typeof parsed === 'string' ? parsed : output;
+    return await settleChild(deps.database, {
+      run: call.run,
+      position: input.position,
+      childRun: input.run,
+      token: call.token,
+      tool: input.tool,
+      status: failure === undefined ? 'ok' : 'failed',
+      ...(failure === undefined ? {} : { code: failure.code }),
+      result: toolResult(
+        failure === undefined ? toolMessage(input.id, text) : toolErrorMessage(input.id, failure),
+        {
+          input: sha256(canonicalJson(input)),
+          status: failure === undefined ? 'ok' : 'failed',
+          code: failure?.code,
+          costMicroUsd: 0,
+        },
+      ),
+    });
+  });
 }
 
 function childFailure(outcome: RunOutcome | null): ToolErrorNote {

@@ -6,7 +6,6 @@ import type {
   OpenRequestInput,
   OpenRequestOutput,
 } from '../contracts/agent-run.ts';
-import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { readDecision, refuseDecisionRow } from '../storage/decisions.ts';
 import {
@@ -16,40 +15,23 @@ import {
   readRequest,
 } from '../storage/requests.ts';
 import { readAnswer } from '../storage/transcript.ts';
-import { beginActivityCall } from './activity-call.ts';
+import { asActivity } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { judgeAnswer, judgeEdit, judgeRecord } from './judge-human-words.ts';
-import { toActivityFailure } from './to-activity-failure.ts';
 
 export function createOpenRequest({ database, worker }: ActivityDependencies) {
-  return async function openRequest(input: OpenRequestInput): Promise<OpenRequestOutput> {
-    const call = beginActivityCall(worker);
-    try {
-      // The run itself has no arguments.
-      const text = input.tool === '' ? 'null' : await argumentsOf(database, call.run, input);
-      return await insertRequest(database, call.run, { ...input, arguments: text });
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+  return asActivity(worker, async (input: OpenRequestInput, call): Promise<OpenRequestOutput> => {
+    // The run itself has no arguments.
+    const text = input.tool === '' ? 'null' : await argumentsOf(database, call.run, input);
+    return await insertRequest(database, call.run, { ...input, arguments: text });
+  });
 }
 
 export function createEscalateRequest({ database, worker }: ActivityDependencies) {
-  return async function escalateRequest(input: EscalateRequestInput): Promise<void> {
-    const call = beginActivityCall(worker);
-    try {
-      const row = await readRequest(database, call.run, input.position);
-      invariant(row !== undefined, `request ${input.position} is on record`);
-      await escalateRequestRow(database, call.run, { ...input, kind: row.kind, tool: row.tool });
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+  return asActivity(worker, (input: EscalateRequestInput, call) =>
+    escalateRequestRow(database, call.run, input),
+  );
 }
 
 /**
@@ -57,16 +39,12 @@ export function createEscalateRequest({ database, worker }: ActivityDependencies
  * has to be on record against its row: what does not fit is refused, and the request stays open.
  */
 export function createCloseRequest(deps: ActivityDependencies) {
-  return async function closeRequest(input: CloseRequestInput): Promise<CloseRequestOutput> {
-    const call = beginActivityCall(deps.worker);
-    try {
+  return asActivity(
+    deps.worker,
+    async (input: CloseRequestInput, call): Promise<CloseRequestOutput> => {
       return await close(deps, call.run, input);
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+    },
+  );
 }
 
 async function close(

@@ -8,24 +8,19 @@ import { limits } from '../contracts/limits.ts';
 import type { FallbackTool, Tool } from '../definitions/internal.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { recordFallback } from '../storage/fallbacks.ts';
-import { beginActivityCall } from './activity-call.ts';
+import { asActivity } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent, findTool, noWorker } from './find-code.ts';
 import { proposedCall, refusedCall } from './propose-call.ts';
-import { toActivityFailure } from './to-activity-failure.ts';
 
 export function createProposeFallback(deps: ActivityDependencies) {
-  return async function proposeFallback(input: ProposeFallbackInput): Promise<ProposedCall> {
-    const call = beginActivityCall(deps.worker);
-    try {
+  return asActivity(
+    deps.worker,
+    async (input: ProposeFallbackInput, call): Promise<ProposedCall> => {
       return await propose(deps, call.run, input);
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+    },
+  );
 }
 
 async function propose(

@@ -14,7 +14,7 @@ import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
 import { sha256 } from '../storage/hash.ts';
 import { limits } from '../contracts/limits.ts';
-import { type ActivityCall, beginActivityCall } from './activity-call.ts';
+import { type ActivityCall, asActivity } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import { boundsOf } from './attempt-bounds.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -22,25 +22,17 @@ import { executeTool, type ToolOutcome } from './execute-tool.ts';
 import { findAgent, findTool } from './find-code.ts';
 import { InterruptedSignal } from './in-flight.ts';
 import { runEffect } from './run-effect.ts';
-import { toActivityFailure } from './to-activity-failure.ts';
 import { eventOf, isExhausted, nextDelayMs, retryLater, wayOut } from './tool-attempt.ts';
 import { exhausted, failedResult, okResult } from './tool-result.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
 
 export function createRunTool(deps: ActivityDependencies) {
-  return async function runTool(input: RunToolInput): Promise<RunToolOutput> {
-    const call = beginActivityCall(deps.worker);
-    try {
-      const atHand = await prepare(deps, call, input);
-      return atHand.tool.data.effect === 'write'
-        ? await runEffect(deps, atHand)
-        : await runRead(deps, atHand);
-    } catch (error) {
-      throw toActivityFailure(error);
-    } finally {
-      call.end();
-    }
-  };
+  return asActivity(deps.worker, async (input: RunToolInput, call): Promise<RunToolOutput> => {
+    const atHand = await prepare(deps, call, input);
+    return atHand.tool.data.effect === 'write'
+      ? await runEffect(deps, atHand)
+      : await runRead(deps, atHand);
+  });
 }
 
 async function prepare(
