@@ -20,6 +20,7 @@ import type { Channel, Delivery } from './announce/channel.ts';
 import { mailChannel } from './announce/mail.ts';
 import { webhookChannel } from './announce/webhook.ts';
 import type { WorkerSettings } from './settings.ts';
+import { repeat } from './repeat.ts';
 
 /** @param settings  Without `webhook` and `mail`, nothing is taken; old rows are removed all the same. */
 export function startAnnouncer(
@@ -46,8 +47,10 @@ export function startAnnouncer(
     }
   };
   const loops = [
-    ...channels.map((channel) => repeat(() => sendDue(channel), limits.announceEveryMs, log)),
-    repeat(() => removeOld(database), limits.announceRemoveEveryMs, log),
+    ...channels.map((channel) =>
+      repeat(() => sendDue(channel), { everyMs: limits.announceEveryMs, failed, log }),
+    ),
+    repeat(() => removeOld(database), { everyMs: limits.announceRemoveEveryMs, failed, log }),
   ];
   return async () => {
     stopping = true;
@@ -57,25 +60,7 @@ export function startAnnouncer(
   };
 }
 
-/** Turn after turn, never two at once. */
-function repeat(turn: () => Promise<void>, everyMs: number, log: Log): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    running ??= turn()
-      .catch((error: unknown) =>
-        log.warn('announcements could not be read or recorded', {
-          error: (error as Error).message,
-        }),
-      )
-      .finally(() => {
-        running = undefined;
-      });
-  }, everyMs);
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
-}
+const failed = 'announcements could not be read or recorded';
 
 async function removeOld(database: Database): Promise<void> {
   while ((await removeOldAnnouncements(database)) === limits.announceRemoveMax);

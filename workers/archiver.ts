@@ -9,6 +9,7 @@
 import { historyToJSON } from '@temporalio/common/lib/proto-utils.js';
 import type { Log } from '../activities/dependencies.ts';
 import type { Parts } from '../client/parts.ts';
+import { eachAtOnce } from '../client/each-at-once.ts';
 import { closedBy, fetchUnarchived } from '../client/recordings/read-histories.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
@@ -24,8 +25,11 @@ import {
   takeToArchive,
 } from '../storage/recordings/archive.ts';
 import { keepHistory, keptHistories } from '../storage/recordings/kept-histories.ts';
+import { repeat } from './repeat.ts';
 
 type Stores = Pick<Parts, 'database' | 'temporal'>;
+
+const failed = 'the archive of histories could not be kept up';
 
 /** @param settings.recordingDays  Default `limits.recordingDaysDefault`. */
 export function startArchiver(
@@ -51,10 +55,14 @@ export function startArchiver(
     while (!stopping && (await removeOldHistories(database, days)) === limits.archiveRemoveMax);
   };
   const loops = [
-    repeat(archive, limits.archiveEveryMs, log),
+    repeat(archive, { everyMs: limits.archiveEveryMs, failed, log }),
     // Apart: a list that Temporal does not give must not keep back what is known to be due.
-    repeat(() => listContinued(parts, () => stopping, log), limits.archiveEveryMs, log),
-    repeat(remove, limits.archiveRemoveEveryMs, log),
+    repeat(() => listContinued(parts, () => stopping, log), {
+      everyMs: limits.archiveEveryMs,
+      failed,
+      log,
+    }),
+    repeat(remove, { everyMs: limits.archiveRemoveEveryMs, failed, log }),
   ];
   return async () => {
     stopping = true;
@@ -154,37 +162,4 @@ function delay(
     limits.archiveRetryMaxDelayMs,
   );
   return delayArchiving(database, run.no, { delayMs, error });
-}
-
-async function eachAtOnce<Item>(
-  items: readonly Item[],
-  atOnceMax: number,
-  use: (item: Item) => Promise<void>,
-): Promise<void> {
-  const queue = [...items];
-  await Promise.all(
-    Array.from({ length: atOnceMax }, async () => {
-      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await use(item);
-    }),
-  );
-}
-
-/** Turn after turn, never two at once. */
-function repeat(turn: () => Promise<void>, everyMs: number, log: Log): () => Promise<void> {
-  let running: Promise<void> | undefined;
-  const timer = setInterval(() => {
-    running ??= turn()
-      .catch((error: unknown) =>
-        log.warn('the archive of histories could not be kept up', {
-          error: (error as Error).message,
-        }),
-      )
-      .finally(() => {
-        running = undefined;
-      });
-  }, everyMs);
-  return async () => {
-    clearInterval(timer);
-    await running;
-  };
 }

@@ -3,6 +3,7 @@ import type { Parts } from '../client/parts.ts';
 import { tellToHalt } from '../client/tell-to-halt.ts';
 import { limits } from '../contracts/limits.ts';
 import { takeToHalt } from '../storage/stop-flags.ts';
+import { repeat } from './repeat.ts';
 
 /**
  * Tells runs to halt that a stop flag covers and that nobody has told: who set the flag died in
@@ -13,7 +14,6 @@ export function startHaltSweep(
   parts: Pick<Parts, 'database' | 'temporal'>,
   log: Log,
 ): () => Promise<void> {
-  let sweeping: Promise<void> | undefined;
   let ending = false;
   const sweep = async (): Promise<void> => {
     while (!ending) {
@@ -25,18 +25,13 @@ export function startHaltSweep(
       if (unreachable !== undefined) throw new Error(unreachable);
     }
   };
-  const timer = setInterval(() => {
-    sweeping ??= sweep()
-      .catch((error: unknown) =>
-        log.warn('a sweep for runs to halt failed', { error: (error as Error).message }),
-      )
-      .finally(() => {
-        sweeping = undefined;
-      });
-  }, limits.haltSweepEveryMs);
+  const stop = repeat(sweep, {
+    everyMs: limits.haltSweepEveryMs,
+    failed: 'a sweep for runs to halt failed',
+    log,
+  });
   return async () => {
     ending = true;
-    clearInterval(timer);
-    await sweeping;
+    await stop();
   };
 }

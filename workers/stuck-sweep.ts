@@ -15,6 +15,7 @@ import {
   takeSilent,
   takeStuck,
 } from '../storage/stuck.ts';
+import { repeat } from './repeat.ts';
 
 export function startStuckSweep(
   parts: Pick<Parts, 'database' | 'temporal' | 'settings'>,
@@ -25,7 +26,6 @@ export function startStuckSweep(
   // A short limit is not waited for twice.
   const everyMs = Math.min(limits.stuckSweepEveryMs, Math.ceil(silentMs / 2));
   let stopping = false;
-  let sweeping: Promise<void> | undefined;
 
   const sweep = async (): Promise<void> => {
     const look = createLook({ temporal, taskQueue: settings.taskQueue, silentMs });
@@ -45,18 +45,9 @@ export function startStuckSweep(
     }
   };
 
-  const timer = setInterval(() => {
-    sweeping ??= sweep()
-      .catch((error: unknown) =>
-        log.warn('a sweep for stuck runs failed', { error: (error as Error).message }),
-      )
-      .finally(() => {
-        sweeping = undefined;
-      });
-  }, everyMs);
+  const stop = repeat(sweep, { everyMs, failed: 'a sweep for stuck runs failed', log });
   return async () => {
     stopping = true;
-    clearInterval(timer);
-    await sweeping;
+    await stop();
   };
 }

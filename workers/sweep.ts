@@ -6,13 +6,13 @@ import { limits } from '../contracts/limits.ts';
 import { toRunInput } from '../rules/to-run-input.ts';
 import { storedDefinition } from '../storage/definitions.ts';
 import { putBack, type RunToStart, takeUnstarted } from '../storage/runs.ts';
+import { repeat } from './repeat.ts';
 
 /**
  * Starts the workflows of runs that are on record and have none: whoever started them died in
  * between, or Temporal was away. The returned function ends it.
  */
 export function startSweep(parts: Parts, log: Log): () => Promise<void> {
-  let sweeping: Promise<void> | undefined;
   const sweep = async (): Promise<void> => {
     const rows = await takeUnstarted(parts.database);
     for (const [index, row] of rows.entries()) {
@@ -35,19 +35,11 @@ export function startSweep(parts: Parts, log: Log): () => Promise<void> {
       }
     }
   };
-  const timer = setInterval(() => {
-    sweeping ??= sweep()
-      .catch((error: unknown) =>
-        log.warn('a sweep for unstarted runs failed', { error: (error as Error).message }),
-      )
-      .finally(() => {
-        sweeping = undefined;
-      });
-  }, limits.sweepEveryMs);
-  return async () => {
-    clearInterval(timer);
-    await sweeping;
-  };
+  return repeat(sweep, {
+    everyMs: limits.sweepEveryMs,
+    failed: 'a sweep for unstarted runs failed',
+    log,
+  });
 }
 
 async function startRow(parts: Parts, row: RunToStart): Promise<void> {

@@ -1,5 +1,6 @@
 /** Asks Temporal about runs that are silent. Used by workers, and by `belayer stuck --now` without any. */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { eachAtOnce } from '../each-at-once.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Suspect } from '../../storage/stuck.ts';
 import { type Found, judgeSilence, type PendingCall, type WorkflowSight } from './judge-silence.ts';
@@ -29,24 +30,10 @@ export function createLook(options: LookOptions): (suspect: Suspect) => Promise<
 }
 
 /** Looks at each, so many at once, in no order. After the first that throws, no other begins. */
-export async function lookAtEach(
+export const lookAtEach = (
   suspects: readonly Suspect[],
   look: (suspect: Suspect) => Promise<void>,
-): Promise<void> {
-  const left = [...suspects];
-  const oneByOne = async (): Promise<void> => {
-    try {
-      for (let next = left.shift(); next !== undefined; next = left.shift()) await look(next);
-    } catch (error) {
-      left.length = 0;
-      throw error;
-    }
-  };
-  const ends = await Promise.allSettled(
-    Array.from({ length: limits.stuckLooksAtOnceMax }, oneByOne),
-  );
-  for (const end of ends) if (end.status === 'rejected') throw end.reason;
-}
+): Promise<void> => eachAtOnce(suspects, limits.stuckLooksAtOnceMax, look);
 
 async function sightOf(
   temporal: Client,
