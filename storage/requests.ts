@@ -139,23 +139,11 @@ export async function closeRequestRow(
 export async function escalateRequestRow(
   database: Database,
   run: string,
-  escalate: EscalateRequestInput & { readonly kind: RequestKind; readonly tool: string },
+  { position, deadlineMs, deciders }: EscalateRequestInput,
 ): Promise<void> {
-  const deadline = new Date(escalate.deadlineMs);
   await database.query(
-    { name: 'escalate_request', text: 'select belayer.escalate_request($1,$2,$3,$4,$5)' },
-    [
-      run,
-      escalate.position,
-      deadline,
-      escalate.deciders ?? null,
-      storableJson({
-        request: escalate.kind,
-        tool: escalate.tool,
-        deadline: deadline.toISOString(),
-        ...(escalate.deciders === undefined ? {} : { deciders: escalate.deciders }),
-      }),
-    ],
+    { name: 'escalate_request', text: 'select belayer.escalate_request($1,$2,$3,$4)' },
+    [run, position, new Date(deadlineMs), deciders ?? null],
   );
 }
 

@@ -99,15 +99,18 @@ begin
 end $$;
 
 -- The level above is asked: once.
-create function belayer.escalate_request(p_run text, p_position text, p_deadline timestamptz, p_deciders text[], p_event jsonb) returns void
+create function belayer.escalate_request(p_run text, p_position text, p_deadline timestamptz, p_deciders text[]) returns void
 language plpgsql as $$
-declare v_no bigint;
+declare v_no bigint; q belayer.request;
 begin
   select no into v_no from belayer.run where id = p_run;
   perform from belayer.pulse where run_no = v_no for update;
   update belayer.request set level = 1, deadline = p_deadline, deciders = p_deciders
-  where run_no = v_no and position = p_position and state = 'open' and level = 0;
-  if found then perform belayer.add_event(v_no, 'request.escalated', p_position, p_event); end if;
+  where run_no = v_no and position = p_position and state = 'open' and level = 0 returning * into q;
+  if not found then return; end if;
+  perform belayer.add_event(v_no, 'request.escalated', p_position, jsonb_strip_nulls(jsonb_build_object(
+    'request', q.kind, 'tool', q.tool, 'deciders', to_jsonb(p_deciders),
+    'deadline', to_char(p_deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))));
 end $$;
 
 -- Closes a request with what was decided; the first decision stays. With p_answer, what a human knows becomes
