@@ -5,6 +5,7 @@
  * 1. No prompt, tool result or document is in here: content is named by hash and lives in PostgreSQL.
  * 2. Hashes are SHA-256, base64url, 43 characters.
  */
+import type { BudgetAsked, OverBudget } from './budgets.ts';
 import type {
   AskPolicy,
   EscalationCause,
@@ -78,6 +79,22 @@ export interface CarriedState {
   /** Words of operators for the next model call. */
   readonly steers?: readonly EntryRef[];
   readonly session?: CarriedSession;
+  /** The next model call waits for a shared budget. */
+  readonly budgetWait?: BudgetWait;
+  /** Of the next model call, for its position: what was asked before stands at others. */
+  readonly fallbacks?: number;
+  readonly interrupts?: number;
+}
+
+/** A model call that waits until a window of a shared budget ends, or until somebody raises it. */
+export interface BudgetWait {
+  readonly rule: number;
+  /** When the call began to wait, for the bound on all its waits. Milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** The next try. */
+  readonly untilMs: number;
+  /** The window's end, ISO 8601, UTC: said once for each. */
+  readonly resetsAt: string;
 }
 
 export interface CarriedSession {
@@ -201,6 +218,8 @@ export type CallModelOutput = { readonly input?: Hash } & (
       readonly cost: Spent;
     }
   | { readonly kind: 'stopped'; readonly because: StopReason; readonly detail: string }
+  /** A budget that it shares with other runs has no room for it. */
+  | OverBudget
   | { readonly kind: 'halted'; readonly reason: string }
   /** A message of its session ended it. */
   | { readonly kind: 'interrupted' }
@@ -293,6 +312,8 @@ export interface OpenRequestInput {
   /** Milliseconds since the epoch: the deadline after the escalation, where there is one. */
   readonly escalatesTo?: { readonly deadlineMs: number; readonly deciders?: readonly string[] };
   readonly edited?: Position;
+  /** Of an escalation about a shared budget: approving it tries again. */
+  readonly budget?: BudgetAsked;
 }
 
 /** The same request was decided before: Temporal was told to reset the run. */
@@ -351,7 +372,9 @@ export interface NoteEventInput {
     | 'run.steered'
     | 'message.received'
     | 'turn.started'
-    | 'turn.ended';
+    | 'turn.ended'
+    | 'budget.waiting'
+    | 'budget.degraded';
   readonly position?: Position;
   readonly body: Readonly<Record<string, unknown>>;
   /** What the run does from now on, where runs are listed. */
@@ -373,6 +396,8 @@ export interface ExtendBudgetInput {
   readonly decision?: string;
   /** The extension counts only where that row says the same. */
   readonly recordedOnly?: true;
+  /** It is a shared budget that is raised: its present window, or what this run has under it. */
+  readonly budget?: BudgetAsked;
 }
 
 export interface ExtendBudgetOutput {
@@ -432,6 +457,7 @@ export interface CloseRunInput {
 
 export type StopReason =
   | 'halted'
+  | 'budget-spent'
   | 'cost-limit'
   | 'token-limit'
   | 'step-limit'
