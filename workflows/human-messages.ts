@@ -39,6 +39,7 @@ import {
 } from '../rules/judge-message.ts';
 import type { RunState } from '../rules/run-state.ts';
 import {
+  afterBudgetChanged,
   afterDecision,
   afterExtension,
   afterHalt,
@@ -53,16 +54,22 @@ import type { AgentRun } from './agent-run.ts';
 
 const haltSignal = defineSignal<[HaltMessage]>(message.halt);
 const haltUpdate = defineUpdate<{ readonly halted: true }, [HaltMessage]>(message.halt);
+const budgetChanged = defineSignal(message.budgetChanged);
 const stateQuery = defineQuery<RunStateView>(query.state);
 
 export function handleMessages(run: AgentRun): void {
-  setHandler(stateQuery, () => viewRun(run.state), { description: 'What the run is doing now.' });
+  setHandler(stateQuery, () => viewRun(run.state, Date.now()), {
+    description: 'What the run is doing now.',
+  });
   const halt = (given: HaltMessage): void => run.change((state) => afterHalt(state, toHalt(given)));
   setHandler(haltSignal, halt, { description: 'Stop the run in order.' });
   setHandler(haltUpdate, (given) => {
     run.noteUpdate();
     halt(given);
     return { halted: true };
+  });
+  setHandler(budgetChanged, () => run.change(afterBudgetChanged), {
+    description: 'A shared budget was changed: a call that waits for it looks again.',
   });
   handleDecision(run, message.approve, 'approve');
   handleDecision(run, message.deny, 'deny');
@@ -88,7 +95,8 @@ export function handleMessages(run: AgentRun): void {
     receipt: () => limitsToBe(run.state),
     counts: async () => {
       const { extensions: number, toExtend } = run.state;
-      if (toExtend.at(-1)?.recordedOnly !== true) return;
+      const last = toExtend.at(-1);
+      if (last?.recordedOnly !== true && last?.budget === undefined) return;
       await condition(
         () =>
           run.broken !== undefined || !run.state.toExtend.some((more) => more.number === number),
