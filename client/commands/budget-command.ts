@@ -4,6 +4,7 @@ import type { Duration } from '../../definitions/internal.ts';
 import type { BudgetTarget } from '../budgets.ts';
 import { budgetName, budgetsTable, changesTable } from './budget-text.ts';
 import { exitCode } from './exit-codes.ts';
+import { safeLine } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
 import { withPostgres } from './with-connection.ts';
 
@@ -109,7 +110,7 @@ function change(
     await make(belayer.budgets, target);
     const scope = { agent: agent ?? null, customer: customer ?? null, per: target.per };
     if (flags.json === true) outJson(terminal, { ...scope, done: what, by: target.by }, 'document');
-    else terminal.out(`${budgetName(scope)} ${what}, by ${target.by}.\n`);
+    else terminal.out(`${budgetName(scope)} ${what}, by ${safeLine(target.by, 60)}.\n`);
     return exitCode.done;
   });
 }
