@@ -96,27 +96,32 @@ language sql stable as $$
   order by b.id
 $$;
 
--- The present windows that a call of this agent and customer falls into, made where they are missing.
+-- The present windows that a call of this agent and customer falls into, made where they are missing. Planned once:
+-- planning would cost more than the rest.
 create function belayer.open_windows(p_agent text, p_customer text, out windows bigint[], out run_rules bigint[])
-language plpgsql as $$
-declare b belayer.budget_rule; v_start timestamptz; v_subject text; v_id bigint;
+language plpgsql set plan_cache_mode = force_generic_plan as $$
+declare b record; now_ timestamptz := belayer.budget_now();
 begin
-  for b in select * from belayer.rules_for(p_agent, p_customer) loop
+  for b in
+    select r.*, w.starts_at, w.subject, g.id as window_id
+    from belayer.rules_for(p_agent, p_customer) r
+    cross join lateral (select date_trunc(nullif(r.period, 'run'), now_, 'UTC') as starts_at,
+      r.id || case when r.customer = '*' then '/' || p_customer else '' end as subject) w
+    left join belayer.budget g on g.scope = 'rule' and g.subject = w.subject and g.starts_at = w.starts_at
+    order by r.id
+  loop
     if b.period = 'run' then run_rules := run_rules || b.id; continue; end if;
-    v_start := date_trunc(b.period, belayer.budget_now(), 'UTC');
-    v_subject := b.id || case when b.customer = '*' then '/' || p_customer else '' end;
-    select g.id into v_id from belayer.budget g where g.scope = 'rule' and g.subject = v_subject and g.starts_at = v_start;
-    if not found then
+    if b.window_id is null then
       insert into belayer.budget (scope, subject, starts_at, ends_at, rule_id, customer, ceiling_micro_usd, ceiling_tokens)
-      values ('rule', v_subject, v_start, (v_start at time zone 'UTC' + ('1 ' || b.period)::interval) at time zone 'UTC', b.id,
+      values ('rule', b.subject, b.starts_at, (b.starts_at at time zone 'UTC' + ('1 ' || b.period)::interval) at time zone 'UTC', b.id,
         case when b.customer = '*' then p_customer else b.customer end, b.ceiling_micro_usd, b.ceiling_tokens)
-      on conflict do nothing returning id into v_id;
+      on conflict do nothing returning id into b.window_id;
       -- Another made it meanwhile, and has committed.
-      if v_id is null then
-        select g.id into v_id from belayer.budget g where g.scope = 'rule' and g.subject = v_subject and g.starts_at = v_start;
+      if b.window_id is null then
+        select g.id into b.window_id from belayer.budget g where g.scope = 'rule' and g.subject = b.subject and g.starts_at = b.starts_at;
       end if;
     end if;
-    windows := windows || v_id;
+    windows := windows || b.window_id;
   end loop;
 end $$;
 
@@ -125,6 +130,22 @@ language plpgsql as $$
 begin
   if p_windows is null then return; end if;
   perform from belayer.budget g where g.id = any(p_windows) order by g.id for update;
+end $$;
+
+-- Reserves in all windows, or in none where one of them has no room. What is judged is what is locked, however long
+-- that took.
+create function belayer.reserve_windows(p_windows bigint[], p_micro_usd bigint, p_tokens bigint) returns boolean
+language plpgsql set plan_cache_mode = force_generic_plan as $$
+declare fit boolean;
+begin
+  select bool_and(coalesce(w.spent_micro_usd + w.reserved_micro_usd + p_micro_usd <= b.ceiling_micro_usd + w.raised_micro_usd, true)
+    and coalesce(w.spent_tokens + w.reserved_tokens + p_tokens <= b.ceiling_tokens + w.raised_tokens, true)) into fit
+  from (select * from belayer.budget g where g.id = any(p_windows) order by g.id for update) w
+  join belayer.budget_rule b on b.id = w.rule_id;
+  if not fit then return false; end if;
+  update belayer.budget g set reserved_micro_usd = g.reserved_micro_usd + p_micro_usd, reserved_tokens = g.reserved_tokens + p_tokens
+  where g.id = any(p_windows);
+  return true;
 end $$;
 
 -- What a run under its rules cannot have, or null: the strictest of the budgets that refuse, then the least left.
@@ -177,29 +198,30 @@ end $$;
 
 create function belayer.settle_windows(p_run_no bigint, p_position text, p_windows bigint[],
   p_reserved_micro_usd bigint, p_reserved_tokens bigint, p_micro_usd bigint, p_tokens bigint) returns void
-language plpgsql as $$
-declare w record; share int; t int;
+language plpgsql set plan_cache_mode = force_generic_plan as $$
+declare w record; t int;
 begin
-  perform belayer.lock_windows(p_windows);
+  if cardinality(p_windows) > 1 then perform belayer.lock_windows(p_windows); end if;
   update belayer.budget g set reserved_micro_usd = reserved_micro_usd - p_reserved_micro_usd, spent_micro_usd = spent_micro_usd + p_micro_usd,
     reserved_tokens = reserved_tokens - p_reserved_tokens, spent_tokens = spent_tokens + p_tokens
   where g.id = any(p_windows);
-  if p_micro_usd = 0 and p_tokens = 0 then return; end if;
   for w in
-    select g.id, g.told, g.customer as whose, g.ends_at, g.spent_micro_usd, g.spent_tokens, b.id as rule_id, b.agent, b.period,
-      b.thresholds, b.on_exhaustion, b.ceiling_micro_usd + g.raised_micro_usd as usd, b.ceiling_tokens + g.raised_tokens as tokens
-    from belayer.budget g join belayer.budget_rule b on b.id = g.rule_id where g.id = any(p_windows) order by g.id
+    select * from (
+      select g.id, g.told, g.customer as whose, g.ends_at, g.spent_micro_usd, g.spent_tokens, b.id as rule_id, b.agent, b.period,
+        b.thresholds, b.on_exhaustion, b.ceiling_micro_usd + g.raised_micro_usd as usd, b.ceiling_tokens + g.raised_tokens as tokens,
+        -- Rounded down: a threshold is told when it is reached.
+        least(1000000, greatest(100 * g.spent_micro_usd / nullif(b.ceiling_micro_usd + g.raised_micro_usd, 0),
+          100 * g.spent_tokens / nullif(b.ceiling_tokens + g.raised_tokens, 0)))::int as share
+      from belayer.budget g join belayer.budget_rule b on b.id = g.rule_id where g.id = any(p_windows)) u
+    where exists (select from unnest(u.thresholds) x where x > u.told and x <= u.share) order by u.id
   loop
-    -- Rounded down: a threshold is told when it is reached.
-    share := least(1000000, floor(greatest(100 * w.spent_micro_usd::numeric / nullif(w.usd, 0), 100 * w.spent_tokens::numeric / nullif(w.tokens, 0))));
-    continue when not exists (select from unnest(w.thresholds) x where x > w.told and x <= share);
-    for t in select x from unnest(w.thresholds) x where x > w.told and x <= share order by x loop
+    for t in select x from unnest(w.thresholds) x where x > w.told and x <= w.share order by x loop
       perform belayer.add_event(p_run_no, 'budget.threshold', p_position, jsonb_strip_nulls(jsonb_build_object(
-        'threshold', t, 'share', share, 'rule', w.rule_id, 'agent', w.agent, 'customer', w.whose, 'per', w.period,
+        'threshold', t, 'share', w.share, 'rule', w.rule_id, 'agent', w.agent, 'customer', w.whose, 'per', w.period,
         'spentMicroUsd', w.spent_micro_usd, 'ceilingMicroUsd', w.usd, 'spentTokens', w.spent_tokens, 'ceilingTokens', w.tokens,
         'policy', w.on_exhaustion, 'endsAt', to_char(w.ends_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))));
     end loop;
-    update belayer.budget set told = (select max(x) from unnest(w.thresholds) x where x <= share) where id = w.id;
+    update belayer.budget set told = (select max(x) from unnest(w.thresholds) x where x <= w.share) where id = w.id;
   end loop;
 end $$;
 

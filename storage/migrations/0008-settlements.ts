@@ -24,7 +24,7 @@ create or replace function belayer.open_model_call(
   out verdict text, out run_no bigint, out attempt int, out watched boolean, out answer json, out detail text, out fragments text[])
 language plpgsql as $$
 declare r record; c belayer.call; n int := coalesce(array_length(p_heads, 1), 0); written int; b record; now_ timestamptz := clock_timestamp();
-  o record; has_rules boolean; v_windows bigint[]; refused jsonb; own boolean;
+  o record; has_rules boolean; v_windows bigint[]; v_run_rules bigint[]; refused jsonb; fit boolean;
 begin
   perform pg_advisory_xact_lock_shared(6004510);
   select no, agent, customer into r from belayer.run where id = p_run;
@@ -50,7 +50,7 @@ begin
   has_rules := exists (select from belayer.budget_rule);
   if has_rules then
     select * into o from belayer.open_windows(r.agent, r.customer);
-    v_windows := o.windows;
+    v_windows := o.windows; v_run_rules := o.run_rules;
   end if;
   if c.state = 'claimed' then
     -- Together with those that are needed now, or two such claims could each wait for the other's.
@@ -80,21 +80,9 @@ begin
     from belayer.chain_fragments(r.no, p_chain, p_want_from, p_from + n) f;
   end if;
 
-  if has_rules then
-    perform belayer.lock_windows(v_windows);
-    -- The run's own row changes only under its pulse, which is held.
-    select g.spent_micro_usd + g.reserved_micro_usd + p_micro_usd <= g.ceiling_micro_usd
-      and g.spent_tokens + g.reserved_tokens + p_tokens <= g.ceiling_tokens into own
-    from belayer.budget g where g.scope = 'run' and g.subject = r.no::text and g.starts_at is null;
-    if own then refused := belayer.refusing_budget(r.no, v_windows, o.run_rules, p_micro_usd, p_tokens); end if;
-  end if;
-  if refused is not null then
-    verdict := 'budget'; answer := refused;
-    if refused->>'policy' = 'wait' then
-      insert into belayer.budget_wait as w (run_no, rule_id) values (r.no, (refused->>'rule')::bigint)
-      on conflict on constraint budget_wait_pkey do update set rule_id = excluded.rule_id, wake_at = null, told_at = null;
-    end if;
-    return;
+  -- Before the run's own row changes, which is the row that they narrow.
+  if v_run_rules is not null then
+    refused := belayer.refusing_budget(r.no, null, v_run_rules, p_micro_usd, p_tokens);
   end if;
   update belayer.budget g set reserved_micro_usd = g.reserved_micro_usd + p_micro_usd, reserved_tokens = g.reserved_tokens + p_tokens
   where g.scope = 'run' and g.subject = r.no::text and g.starts_at is null
@@ -107,11 +95,23 @@ begin
       'tokensLeft', b.ceiling_tokens - b.spent_tokens - b.reserved_tokens);
     return;
   end if;
-  if v_windows is not null then
-    update belayer.budget g set reserved_micro_usd = g.reserved_micro_usd + p_micro_usd, reserved_tokens = g.reserved_tokens + p_tokens
-    where g.id = any(v_windows);
+  if has_rules then
+    fit := refused is null;
+    if fit and v_windows is not null then fit := belayer.reserve_windows(v_windows, p_micro_usd, p_tokens); end if;
+    if not fit then
+      update belayer.budget g set reserved_micro_usd = g.reserved_micro_usd - p_micro_usd, reserved_tokens = g.reserved_tokens - p_tokens
+      where g.scope = 'run' and g.subject = r.no::text and g.starts_at is null;
+      refused := belayer.refusing_budget(r.no, v_windows, v_run_rules, p_micro_usd, p_tokens);
+      verdict := 'budget'; answer := refused;
+      if refused->>'policy' = 'wait' then
+        insert into belayer.budget_wait as w (run_no, rule_id) values (r.no, (refused->>'rule')::bigint)
+        on conflict on constraint budget_wait_pkey do update set rule_id = excluded.rule_id, wake_at = null, told_at = null;
+        update belayer.pulse p set state = 'waiting' where p.run_no = r.no;
+      end if;
+      return;
+    end if;
+    delete from belayer.budget_wait w where w.run_no = r.no;
   end if;
-  if has_rules then delete from belayer.budget_wait w where w.run_no = r.no; end if;
 
   if c.attempt is null then
     attempt := 1;
