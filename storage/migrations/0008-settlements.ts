@@ -223,7 +223,7 @@ begin
   perform belayer.lock_windows((select array_agg(w) from belayer.call k, unnest(k.budgets) w
     where k.run_no = r.no and k.state = 'claimed'));
   -- What dead workers left under way is settled, or its reservation would stay for ever.
-  for c in select * from belayer.call k where k.run_no = r.no and k.state = 'claimed' and k.reserved_micro_usd > 0 loop
+  for c in select * from belayer.call k where k.run_no = r.no and k.state = 'claimed' and (k.reserved_micro_usd > 0 or k.reserved_tokens > 0) loop
     if c.kind = 'child' then
       select coalesce(sum(g.spent_micro_usd), 0)::bigint as micro_usd, coalesce(sum(g.spent_tokens), 0)::bigint as tokens into spent
       from belayer.run child join belayer.budget g on g.scope = 'run' and g.subject = child.no::text and g.starts_at is null
