@@ -149,6 +149,7 @@ export type RunEvent = EventBase &
         readonly threshold: number;
         readonly share: number;
         readonly rule: number;
+        /** Of the budget; absent where it is over every one. */
         readonly agent?: string;
         readonly customer?: string;
         readonly per: BudgetPeriod;

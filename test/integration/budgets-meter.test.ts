@@ -12,7 +12,10 @@ import { createWorld, type World } from '../support/world.ts';
 
 let world: World;
 beforeAll(async () => {
-  world = await createWorld();
+  // Histories are long after few events, so that runs continue as new on their way.
+  world = await createWorld({
+    dynamicConfig: { 'limit.historyCount.suggestContinueAsNew': 12 },
+  });
 });
 afterEach(() => killWorkerProcesses());
 afterAll(() => world?.stop());
@@ -46,6 +49,28 @@ test('a worker that is killed with a call out: its reservation stays until it is
   const kinds = [];
   for await (const event of run.watch()) kinds.push(event.kind);
   expect(kinds).toEqual(['run.started', 'budget.reconciled', 'model.replied', 'run.ended']);
+});
+
+test('a run waits through the death of its worker, and goes on when its budget is raised', async () => {
+  world.provider.script(() => reply.text('done'));
+  const killed = await startWorkerProcess(world, { app: 'budgets', taskQueue: 'waiting' });
+  const belayer = await world.clientOn('waiting');
+  const budget = { customer: 'patient', per: 'day' as const };
+  await belayer.budgets.set({ ...budget, costUsd: 0.000001, onExhaustion: 'stop' });
+  const measured = await belayer.start('clerk', { input: 'patient|1', customer: 'patient' });
+  const outcome = await measured.outcome();
+  // What the call would take, as the refusal says it.
+  const worst = Number(/may take (\d+)/.exec('detail' in outcome ? outcome.detail : '')?.[1]);
+  await belayer.budgets.set({ ...budget, costUsd: worst / 1_000_000, onExhaustion: 'wait' });
+  const first = await belayer.start('clerk', { input: 'patient|1', customer: 'patient' });
+  await first.output();
+  const run = await belayer.start('clerk', { input: 'patient|1', customer: 'patient' });
+  await eventually(async () => (await run.status()).state === 'waiting');
+  await killed.kill();
+  await startWorkerProcess(world, { app: 'budgets', taskQueue: 'waiting' });
+  expect((await run.status()).state).toBe('waiting');
+  await belayer.budgets.extend({ ...budget, costUsd: worst / 1_000_000 });
+  expect(await run.output()).toBe('done');
 });
 
 test('two hundred runs at once against ceilings that fit few: no bill is over a ceiling, and the ledger is never under a bill', async () => {

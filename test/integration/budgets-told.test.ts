@@ -90,7 +90,7 @@ test('a threshold reaches people by signed webhook and mail, though its run has 
       run: run.run,
       agent: 'clerk',
       customer: 'told',
-      per: 'month',
+      budget: { agent: 'clerk', customer: 'told', per: 'month' },
       threshold: 70,
       share: 77,
       spentMicroUsd: 77,
