@@ -44,14 +44,14 @@ for (const customer of customers.slice(15))
 await budgets.set({ agent: 'clerk', per: 'month', costUsd: costUsd * customers.length * 0.9 });
 await budgets.set({ installation: true, per: 'day', tokens: 1_000_000_000 });
 
+async function replaceWorker(): Promise<void> {
+  await workers.shift()?.kill();
+  workers.push(await startWorkerProcess(world, { app: 'budgets' }));
+}
 let kills = 0;
 const killing = setInterval(() => {
-  const victim = workers.shift();
   kills += 1;
-  void victim
-    ?.kill()
-    .then(() => startWorkerProcess(world, { app: 'budgets' }))
-    .then((next) => workers.push(next));
+  void replaceWorker();
 }, killEveryMs);
 
 const startedAt = performance.now();

@@ -51,7 +51,7 @@ export function billedProvider(
       if (random.chance(options.faults / 2))
         return random.pick([fault.rateLimited({ retryAfterMs: 50 }), fault.serverError(), fault.reset()]); // prettier-ignore
       const asked = request.messages.find(({ role }) => role === 'user')?.content;
-      const [customer = '', steps = '1'] = String(asked).split('|');
+      const [customer = '', steps = '1'] = (typeof asked === 'string' ? asked : '').split('|');
       const usage = {
         inputTokens: Math.ceil(Buffer.byteLength(JSON.stringify(request)) / 4),
         outputTokens: 20 + Math.floor(random.next() * 80),
