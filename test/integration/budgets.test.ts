@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { reconcile } from '../../storage/budgets.ts';
 import { closeByForce } from '../../storage/force-close.ts';
 import { type BudgetLedger, startBudgetLedger } from '../support/budget-ledger.ts';
+import { eventually } from '../support/eventually.ts';
 
 let world: BudgetLedger;
 beforeAll(async () => {
@@ -265,9 +266,41 @@ test('a changed budget holds at the next claim, also when claims are under way a
   expect(after.every(({ verdict }) => verdict === 'budget')).toBe(true);
 });
 
+test('a change waits for the claims that are under way, so that none of them commits after it unseen', async () => {
+  await world.budgets.set({ customer: 'acme', per: 'day', costUsd: 1 });
+  const run = await world.aRun('clerk', 'acme');
+  const holder = await world.database.pool.connect();
+  await holder.query('begin');
+  await holder.query(
+    `select from belayer.pulse p join belayer.run r on r.no = p.run_no where r.id = '${run.run}' for update of p`,
+  );
+  const claim = run.open('1', 'w');
+  await eventually(async () => {
+    const [row] = await world.database.query<{ waits: boolean }>({
+      text: `select exists (select from pg_stat_activity where wait_event_type = 'Lock' and query like '%open_model_call%') as waits`,
+    });
+    return row?.waits === true;
+  });
+  let isSet = false;
+  const set = world.budgets
+    .set({ customer: 'acme', per: 'day', costUsd: 0.000001 })
+    .then(() => (isSet = true));
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  // Before anything is asserted, or a failure would leave the lock to the tests after it.
+  const wasSet = isSet;
+  await holder.query('commit');
+  holder.release();
+  expect(wasSet).toBe(false);
+  expect((await claim).verdict).toBe('claimed');
+  await set;
+  expect((await run.open('2', 'w')).verdict).toBe('budget');
+});
+
 test('a dead reservation is charged in full and said, once, and what closes afterwards changes nothing', async () => {
-  // What other tests left.
-  await reconcile(world.database, { everyMs: 0, marginMs: 0 });
+  // What other tests left would die meanwhile.
+  await world.database.query({
+    text: `select belayer.force_close(id, 'x') from belayer.run where ended_at is null`,
+  });
   await world.budgets.set({ customer: 'acme', per: 'day', costUsd: 1 });
   const run = await world.aRun('clerk', 'acme');
   const alive = await run.open('1', 'alive', { sendMs: 600_000 });
