@@ -70,7 +70,7 @@ export function takeAnnouncements(
           case t.kind when 'budget.threshold' then true
             when 'run.stuck' then r.ended_at is null and exists (select from belayer.stuck s where s.run_no = t.run_no)
             else r.ended_at is null and q.closed_at is null end as "isRelevant",
-          case when q.run_no is not null then jsonb_build_object('kind', q.kind, 'about', q.about, 'isShared', q.shared, 'deciders', q.deciders, 'tool', q.tool, 'arguments', q.arguments,
+          case when q.run_no is not null then jsonb_build_object('kind', q.kind, 'about', q.about, 'isShared', coalesce(q.shared, false), 'deciders', q.deciders, 'tool', q.tool, 'arguments', q.arguments,
             'argumentsHash', q.arguments_hash, 'detail', q.detail,
             'deadline', to_char(q.deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as request
         from taken t join belayer.run r on r.no = t.run_no

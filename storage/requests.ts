@@ -57,7 +57,7 @@ export async function insertRequest(
       request.about ?? null,
       request.deciders ?? null,
       request.escalatesTo === undefined ? null : storableJson(request.escalatesTo),
-      request.budget !== undefined,
+      request.budget === undefined ? null : true,
     ],
   );
   if (row === undefined) throw runUnknown(run);
@@ -200,7 +200,7 @@ export interface RequestRow {
 
 const columns = `r.id as run, r.agent, r.customer, q.position, q.kind, q.about, q.tool, q.call, q.arguments,
   q.arguments_hash as "argumentsHash", q.edited_hash as "editedHash", q.edited_arguments as "editedArguments",
-  q.detail, q.shared as "isShared", q.state, q.deciders, q.level, q.opened_at as "openedAt", q.deadline,
+  q.detail, coalesce(q.shared, false) as "isShared", q.state, q.deciders, q.level, q.opened_at as "openedAt", q.deadline,
   case when q.escalates is not null and q.level = 0 then 'escalate' else 'deny' end as "atDeadline",
   q.closed_at as "closedAt", q.closed_by as "closedBy", q.closed_via as "closedVia", q.reason,
   coalesce(evidence.attempts, '[]') as evidence`;

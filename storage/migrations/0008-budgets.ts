@@ -71,8 +71,8 @@ create index budget_window on belayer.budget (rule_id, starts_at) where rule_id 
 -- Windows under which the present reservation was made; null: only the run's own budget.
 alter table belayer.call add column budgets bigint[];
 
--- An escalation about one of them: approving it tries again.
-alter table belayer.request add column shared boolean not null default false;
+-- An escalation about one of them: approving it tries again. Null in all others, and in what is imported.
+alter table belayer.request add column shared boolean;
 
 -- Runs that wait for a window. wake_at: the rule has changed since, and the run is to be told.
 create table belayer.budget_wait (
