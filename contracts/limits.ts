@@ -296,6 +296,8 @@ export const limits = {
   diffValueCharsMax: 600,
   /** Of what stands before the first place that differs: enough to know where one is. */
   diffBeforeCharsMax: 120,
+  /** Values nested deeper are compared as texts: half of what canonical JSON takes, since a message holds them. */
+  diffDepthMax: 100,
   /** Differing places of one call that are listed: what follows from the first is rarely of interest. */
   diffPathsMax: 20,
 

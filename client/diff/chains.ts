@@ -2,7 +2,7 @@
 import { BelayerError, failureType } from '../../contracts/failures.ts';
 import { canonicalJson } from '../../rules/canonical-json.ts';
 import type { Row, TrailRows } from '../../storage/trails/trail-rows.ts';
-import { jsonOf, numberIn, textIn } from './row-values.ts';
+import { isRecord, jsonOf, numberIn, textIn } from './row-values.ts';
 import type { TrailMessage } from './trail.ts';
 
 /** Messages of a chain, first to last. */
@@ -96,6 +96,3 @@ function plainCall(call: unknown, name: string, ids: Map<string, string>): unkno
   if (!isRecord(made) || typeof made['arguments'] !== 'string') return { ...call, id: name };
   return { ...call, id: name, function: { ...made, arguments: jsonOf(made['arguments']) } };
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);

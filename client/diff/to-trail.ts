@@ -5,7 +5,7 @@ import { forkOf } from '../../storage/trails/fork-of.ts';
 import type { Row, TrailRows } from '../../storage/trails/trail-rows.ts';
 import type { Chains } from './chains.ts';
 import { compareCalls } from './order-positions.ts';
-import { jsonOf, numberIn, textIn } from './row-values.ts';
+import { isRecord, jsonOf, numberIn, textIn } from './row-values.ts';
 import type { ModelTrailCall, PromptBody, RequestTrailCall, ToolTrailCall, Trail, TrailAttempt, TrailCall, TrailEnd, TrailHead, TrailMessage, TrailReply, WordsTrailCall } from './trail.ts'; // prettier-ignore
 
 export function toTrail(rows: TrailRows, chains: Chains): Trail {
@@ -39,7 +39,7 @@ function headOf(rows: TrailRows): TrailHead {
 function endOf(rows: TrailRows, calls: readonly TrailCall[]): TrailEnd {
   const [row] = rows.rows('run');
   const budget = rows.rows('budget').find(({ starts_at: from }) => from === null);
-  const outcome = row?.['outcome'] as RunOutcome | null | undefined;
+  const outcome = outcomeOf(row?.['outcome']);
   const outputAt = textIn(row, 'output_at');
   const output = rows
     .rows('call')
@@ -49,13 +49,27 @@ function endOf(rows: TrailRows, calls: readonly TrailCall[]): TrailEnd {
   );
   return {
     state: outcome?.kind ?? textIn(row, 'state') ?? '',
-    ...(outcome === null || outcome === undefined ? {} : { outcome }),
+    ...(outcome === undefined ? {} : { outcome }),
     ...(output === undefined ? {} : { output: jsonOf(output) }),
     steps: row?.['steps'] == null ? steps.length : numberIn(row, 'steps'),
     costMicroUsd: numberIn(budget, 'spent_micro_usd'),
     tokens: numberIn(budget, 'spent_tokens'),
     ceilingMicroUsd: numberIn(budget, 'ceiling_micro_usd'),
   };
+}
+
+/** A file may hold anything. */
+function outcomeOf(value: unknown): RunOutcome | undefined {
+  if (!isRecord(value)) return undefined;
+  const { kind, detail, because, failure } = value;
+  const isWhole =
+    kind === 'done' ||
+    (kind === 'stopped' && typeof because === 'string' && typeof detail === 'string') ||
+    (kind === 'failed' &&
+      isRecord(failure) &&
+      typeof failure['type'] === 'string' &&
+      typeof failure['message'] === 'string');
+  return isWhole ? (value as RunOutcome) : undefined;
 }
 
 /** The prompt of the newest attempt at each position that sent one. */
@@ -81,9 +95,10 @@ function promptsOf(rows: TrailRows, chains: Chains): ReadonlyMap<Position, Promp
 function headFrom(head: string, system: string | undefined): Omit<PromptBody, 'messages' | 'length'> {
   const value = jsonOf(`${head.replace(/,$/, '')}]}`);
   // Redacting may have left no JSON: then its text is compared.
-  if (typeof value !== 'object' || value === null) return { body: { head }, system };
-  const { messages = [], ...body } = value as { readonly messages?: readonly unknown[] };
-  return { body, system: system === undefined ? messages[0] : jsonOf(system) };
+  if (!isRecord(value)) return { body: { head }, system };
+  const { messages, ...body } = value;
+  const first: unknown = Array.isArray(messages) ? messages[0] : undefined;
+  return { body, system: system === undefined ? first : jsonOf(system) };
 } // prettier-ignore
 
 function callsOf(
@@ -164,28 +179,22 @@ function modelCallOf(
 
 function replyOf(fragment: string): TrailReply {
   const message = jsonOf(fragment);
-  if (typeof message !== 'object' || message === null) return { text: fragment };
-  const { content, refusal, tool_calls: calls } = message as AssistantMessage;
+  if (!isRecord(message)) return { text: fragment };
+  const { content, refusal, tool_calls: calls } = message;
   return {
     ...(typeof content === 'string' ? { text: content } : {}),
-    ...(refusal === undefined ? {} : { refusal }),
-    ...(calls === undefined
-      ? {}
-      : {
-          calls: calls.map((call) => ({
-            tool: call.function.name,
-            arguments: jsonOf(call.function.arguments),
-          })),
-        }),
+    ...(typeof refusal === 'string' ? { refusal } : {}),
+    ...(Array.isArray(calls) ? { calls: calls.map(askedOf) } : {}),
   };
 }
 
-interface AssistantMessage {
-  readonly content?: string | null;
-  readonly refusal?: string;
-  readonly tool_calls?: readonly {
-    readonly function: { readonly name: string; readonly arguments: string };
-  }[];
+function askedOf(call: unknown): { readonly tool: string; readonly arguments: unknown } {
+  const made = isRecord(call) && isRecord(call['function']) ? call['function'] : {};
+  const { name, arguments: args } = made;
+  return {
+    tool: typeof name === 'string' ? name : '',
+    arguments: typeof args === 'string' ? jsonOf(args) : args,
+  };
 }
 
 /** What replies asked for, by the position that each call has: of a step, the newest reply with calls. */
@@ -308,10 +317,7 @@ function wordsOf(
 const saidBy = ({ at }: TrailMessage): WordsTrailCall['from'] =>
   at === '0' ? 'input' : at.startsWith('said/') ? 'person' : 'run';
 
-const roleOf = (message: unknown): unknown =>
-  typeof message === 'object' && message !== null
-    ? (message as { readonly role?: unknown }).role
-    : undefined;
+const roleOf = (message: unknown): unknown => (isRecord(message) ? message['role'] : undefined);
 
 function contentOf(message: unknown): unknown {
   const text = textOf(message);
@@ -321,10 +327,7 @@ function contentOf(message: unknown): unknown {
 }
 
 function textOf(message: unknown): string {
-  const content =
-    typeof message === 'object' && message !== null
-      ? (message as { readonly content?: unknown }).content
-      : message;
+  const content = isRecord(message) ? message['content'] : message;
   return typeof content === 'string' ? content : JSON.stringify(content ?? null);
 }
 
