@@ -163,7 +163,7 @@ function replyText({ text, refusal, calls = [] }: TrailReply): string {
 }
 
 const stateOf = ({ state }: { readonly state: string }): readonly (readonly ['state', string])[] =>
-  state === 'done' ? [] : [['state', state === 'not-run' ? 'did not run' : state]];
+  state === 'done' ? [] : [['state', state === 'not-run' ? 'not run' : state]];
 
 function triesOf(attempts: readonly TrailAttempt[]): readonly (readonly ['attempts', string])[] {
   if (attempts.length === 0) return [];

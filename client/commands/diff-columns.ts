@@ -47,6 +47,11 @@ const markOf = (differs: boolean): string => (differs ? '≠' : ' ');
 function wrapped(text: string, columns: number): readonly string[] {
   const lines: string[] = [];
   for (const whole of safeText(text).replaceAll('\t', '  ').split('\n')) {
+    if (isPlain(whole)) {
+      for (let at = 0; at === 0 || at < whole.length; at += columns)
+        lines.push(whole.slice(at, at + columns));
+      continue;
+    }
     let line = '';
     let used = 0;
     for (const { segment } of characters.segment(whole)) {
@@ -64,10 +69,14 @@ function wrapped(text: string, columns: number): readonly string[] {
   return lines;
 }
 
+/** One column for each: most of what is printed, and telling characters apart takes long. */
+const isPlain = (text: string): boolean => /^[ -~]*$/.test(text);
+
 const characters = new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Columns that a text takes in a terminal. */
 export function widthOf(text: string): number {
+  if (isPlain(text)) return text.length;
   let width = 0;
   for (const { segment } of characters.segment(text)) width += widthOfCharacter(segment);
   return width;
