@@ -38,9 +38,11 @@ export function withPrefix(
   prefix: { readonly trail: Trail; readonly before: Position },
 ): Trail {
   const mine = new Set(own.calls.map(keyOf));
-  const shared = prefix.trail.calls.filter(
-    (call) => comparePositions(call.position, prefix.before) < 0 && !mine.has(keyOf(call)),
-  );
+  const shared = prefix.trail.calls.filter((call) => {
+    const order = comparePositions(call.position, prefix.before);
+    // Words stand before the call at their position: a fork at that call has heard them too.
+    return (order < 0 || (order === 0 && call.kind === 'words')) && !mine.has(keyOf(call));
+  });
   return {
     ...own,
     calls: [...shared, ...own.calls.map((call) => withArguments(call, prefix.trail))].toSorted(

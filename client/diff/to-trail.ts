@@ -1,6 +1,8 @@
 /** The trail of one run from its own rows: pure, the same for a database and a file. */
 import type { RunOutcome } from '../../contracts/agent-run.ts';
 import { type Position, stepOf } from '../../contracts/positions.ts';
+import { canonicalJson } from '../../rules/canonical-json.ts';
+import { sha256 } from '../../storage/hash.ts';
 import { forkOf } from '../../storage/trails/fork-of.ts';
 import type { Row, TrailRows } from '../../storage/trails/trail-rows.ts';
 import type { Chains } from './chains.ts';
@@ -258,7 +260,11 @@ function argumentsOf(
     .rows('request')
     .find((row) => row['call'] === position && row['arguments_hash'] === hash);
   if (about !== undefined) return jsonOf(textIn(about, 'arguments') ?? '');
-  return asked.get(position)?.arguments;
+  const own = asked.get(position);
+  if (own !== undefined) return own.arguments;
+  // A fallback may run with what its tool was asked with.
+  const base = asked.get(position.split('/')[0] ?? '')?.arguments;
+  return base !== undefined && sha256(canonicalJson(base)) === hash ? base : undefined;
 }
 
 /** Results of calls that never ran: denied, refused, timed out. They are in the transcript alone. */

@@ -33,6 +33,18 @@ const refund = defineTool({
   input: z.object({ id: z.string(), amountUsd: z.number() }),
   run: ({ amountUsd }) => ({ refunded: amountUsd }),
 });
+const carrier = defineTool({
+  name: 'carrier',
+  description: 'Ask the carrier.',
+  effect: 'read',
+  input: z.object({ id: z.string() }),
+  retry: { attempts: 1 },
+  fallback: [{ tool: order }],
+  run: () => {
+    throw new Error('The carrier does not answer.');
+  },
+});
+const tracker = defineAgent({ name: 'tracker', instructions: 'Track.', tools: [carrier, order] });
 const researcher = defineAgent({ name: 'researcher', instructions: 'Research.', tools: [order] });
 const support = defineAgent({
   name: 'support',
@@ -50,7 +62,7 @@ let folder: string;
 beforeAll(async () => {
   world = await createWorld();
   folder = mkdtempSync(join(tmpdir(), 'belayer-diff-'));
-  await world.work(defineApp({ agents: [support, researcher, terse] }));
+  await world.work(defineApp({ agents: [support, researcher, terse, tracker] }));
 });
 afterAll(async () => {
   await world?.stop();
@@ -244,6 +256,28 @@ test('a file, an import and the run itself are the same run; two files need no s
   } finally {
     await there.stop();
   }
+});
+
+test('what was redacted in a file is compared as it stands there, and counted', async () => {
+  const a = await ended([reply.text('The key is sk-live-Zq81mnPpL0w4TzRr77Hx.')]);
+  const file = await exported(a, 'redacted.json');
+  const { code, out } = await differ(a, file);
+  expect(code).toBe(1);
+  expect(out).toMatch(/In B [1-9][0-9]* values? w(as|ere) redacted/);
+  expect(out).toContain('1  model call: reply.text');
+  expect((await differ(file, file)).code).toBe(0);
+});
+
+test('a tool that ran in place of another is compared by what it ran with, as far as that was kept', async () => {
+  const script = (id: string) => [reply.tools({ carrier: { id } }), reply.text('Found.')];
+  const a = await ended(script('A-1'), { agent: 'tracker' });
+  const b = await ended(script('A-1'), { agent: 'tracker' });
+  const c = await ended(script('A-2'), { agent: 'tracker' });
+  expect((await differ(a, b)).code).toBe(0);
+  const { calls } = await dataOf(a, c);
+  const fallback = calls.find(({ position }) => position === '1.1/fallback-1');
+  expect(fallback).toMatchObject({ a: { tool: 'order', arguments: { id: 'A-1' }, result: expect.anything() } }); // prettier-ignore
+  expect(fallback?.differences.map(({ field }) => field)).toContain('arguments');
 });
 
 test('a sub-agent’s run is compared like any other, from a file as well', async () => {

@@ -170,6 +170,27 @@ test('a fork is read with its parent’s beginning, and parts from it where it w
   ]); // prettier-ignore
 });
 
+test('a fork at the first call has its parent’s input, and one whose input was edited its own', () => {
+  const words = (text: string) => ({ kind: 'words', position: '1', number: 1, from: 'input', text }) as const; // prettier-ignore
+  const prefix = { trail: trail('parent', [words('Where?'), model('1')]), before: '1' };
+  const own = model('1', { reply: { text: 'edited' } });
+  expect(withPrefix(trail('fork', [own]), prefix).calls).toEqual([words('Where?'), own]);
+  expect(withPrefix(trail('fork', [words('When?'), own]), prefix).calls).toEqual([words('When?'), own]); // prettier-ignore
+});
+
+test('instructions that a function made are compared as the run kept them', async () => {
+  const of = (system: string) => {
+    const rows = (part: RecordingPart): readonly Row[] =>
+      part === 'run' ? [{ system: `{"role":"system","content":"${system}"}` }] : parentRows.rows(part); // prettier-ignore
+    return sourceOf({ ...parentRows, rows, fragment: () => '{"model":"m","messages":[' });
+  };
+  const [kind, brief] = [await readTrail(of('Kind.'), 'parent'), await readTrail(of('Brief.'), 'parent')]; // prettier-ignore
+  expect(compareTrails(kind, brief)).toMatchObject({ same: false, partsAt: '1' });
+  expect(compareTrails(kind, brief).calls.flatMap(({ differences }) => differences).at(0)).toEqual({
+    field: 'prompt', part: 'instructions', path: 'messages[0].content', a: 'Kind.', b: 'Brief.',
+  }); // prettier-ignore
+});
+
 test('a trail that goes on from what is missing, or from itself, is refused', async () => {
   await expect(readTrail(sourceOf(forkRows), 'fork')).rejects.toThrow('goes on from run `parent`, which is not here'); // prettier-ignore
   const circle = rowsOf('circle', { run: [{ fork_of: 'circle', fork_at: '2' }] });
