@@ -195,7 +195,7 @@ function askedOf(call: unknown): { readonly tool: string; readonly arguments: un
   const { name, arguments: args } = made;
   return {
     tool: typeof name === 'string' ? name : '',
-    arguments: typeof args === 'string' ? jsonOf(args) : args,
+    arguments: typeof args === 'string' ? jsonOf(args) : (args ?? null),
   };
 }
 
