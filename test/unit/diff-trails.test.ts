@@ -175,6 +175,8 @@ test('a fork at the first call has its parent’s input, and one whose input was
   const prefix = { trail: trail('parent', [words('Where?'), model('1')]), before: '1' };
   const own = model('1', { reply: { text: 'edited' } });
   expect(withPrefix(trail('fork', [own]), prefix).calls).toEqual([words('Where?'), own]);
+  // One that has only begun has nothing at its fork yet.
+  expect(withPrefix(trail('fork', []), prefix).calls).toEqual([words('Where?')]);
   expect(withPrefix(trail('fork', [words('When?'), own]), prefix).calls).toEqual([words('When?'), own]); // prettier-ignore
 });
 
@@ -215,6 +217,13 @@ test('words of people stand before the call that saw them first, those that nobo
     { kind: 'words', position: '2', number: 1, from: 'person', text: 'And A-2?' },
   ]); // prettier-ignore
   expect(end).toMatchObject({ state: 'waiting', steps: 1 });
+  // Behind a call that got no reply, and before the next.
+  const unanswered = rowsOf('talk', {
+    run: [{ agent: 'talker' }],
+    attempt: [attempt('1', 0, 1), attempt('2', 0, 2)],
+    entry: [entry(0, 0, '0', '{"role":"user","content":"Hi."}'), entry(0, 1, '2', '{"role":"user","content":"Still there?"}')],
+  }); // prettier-ignore
+  expect((await readTrail(sourceOf(unanswered), 'talk')).calls.map(({ position }) => position)).toEqual(['1', '2']); // prettier-ignore
 });
 
 test('a value that is nested too deep is compared as text', async () => {
