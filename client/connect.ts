@@ -24,6 +24,8 @@ import { checkedLimit, listRuns, type ListRuns, type RunRow } from '../storage/r
 import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
+import { diffRuns, type DiffSide } from './diff/diff-runs.ts';
+import type { RunDiff } from './diff/run-diff.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Run, type Turn } from './run.ts';
 import { send, type SendOptions } from './sessions.ts';
@@ -110,6 +112,17 @@ export interface Belayer<A = App> extends AsyncDisposable {
     readonly failed?: boolean;
     readonly limit?: number;
   }): Promise<readonly AnnouncementRow[]>;
+  /**
+   * Compares two runs call by call: prompts, replies, calls, results, what people decided and said, outcome
+   * and output. Tries, cost and tokens are told beside it and make no difference.
+   *
+   * A run is named by its id, of any agent, finished or not, imported or a sub-agent's; or it is in a
+   * recording: `{ recording: readFileSync('run.json') }`.
+   * @throws RunUnknown, StorageUnavailable
+   * @throws RecordingDamaged  A recording was changed, or is none.
+   * @throws InputRejected     A side is none of these.
+   */
+  diff(a: DiffSide, b: DiffSide): Promise<RunDiff>;
   close(): Promise<void>;
 }
 
@@ -230,6 +243,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
         failed,
         limit: checkedLimit(limit, limits.announcementsShownMax),
       }),
+    diff: (a, b) => diffRuns(database, a, b),
     close,
     [Symbol.asyncDispose]: close,
   };

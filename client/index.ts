@@ -9,6 +9,9 @@ export {
   type Turn,
   type WatchOptions,
 } from './run.ts';
+export type { DiffSide } from './diff/diff-runs.ts';
+export type { CallDiff, DiffedRun, Difference, RunDiff } from './diff/run-diff.ts';
+export type { TrailCall } from './diff/trail.ts';
 export type { SendOptions } from './sessions.ts';
 export type { ApproveOptions, DecisionOptions, Extension } from './tell-run.ts';
 export type { ForcedHalt } from './force-halt.ts';

@@ -291,6 +291,16 @@ export const limits = {
   /** Of one value in a difference: the path to it says which part of a longer one differs. */
   replayValueCharsMax: 2_000,
 
+  // --- diff ------------------------------------------------------------------------------------
+  /** Of one value that `belayer diff` shows without `--all`: about a third of a screen in two columns. */
+  diffValueCharsMax: 600,
+  /** Of what stands before the first place that differs: enough to know where one is. */
+  diffBeforeCharsMax: 120,
+  /** Values nested deeper are compared as texts: half of what canonical JSON takes, since a message holds them. */
+  diffDepthMax: 100,
+  /** Differing places of one call that are listed: what follows from the first is rarely of interest. */
+  diffPathsMax: 20,
+
   // --- watching --------------------------------------------------------------------------------
   watchPollMs: 250,
   watchLeaseMs: 30_000,
