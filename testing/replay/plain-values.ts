@@ -47,7 +47,8 @@ export const toSearchAttributes = (
 ): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(toValueMap(attributes?.indexedFields)).filter(
-      ([name]) => name !== 'TemporalChangeVersion' && name !== 'BuildIds',
+      // Which build carries a run out is a worker's affair, and no decision of its workflow.
+      ([name]) => !name.startsWith('Temporal') && name !== 'BuildIds',
     ),
   );
 
@@ -109,3 +110,7 @@ export function toFailure(failure: Failure | null | undefined): unknown {
     cause: toFailure(failure.cause),
   };
 }
+
+/** By `ContinueAsNewVersioningBehavior`: on which build a run that continues as new begins. */
+export const toBuilds = (behaviour: number | null | undefined): string =>
+  ['INHERITED', 'AUTO_UPGRADE', 'USE_RAMPING_VERSION'][behaviour ?? 0] ?? `${behaviour}`;

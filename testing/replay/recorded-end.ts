@@ -1,5 +1,6 @@
 import type { CommandKind, Fields, HistoryEvent } from './command.ts';
 import {
+  toBuilds,
   toFailure,
   toMs,
   type toNumber,
@@ -51,6 +52,7 @@ export function endOf(event: HistoryEvent): End | undefined {
       workflowTaskTimeoutMs: toMs(continued.workflowTaskTimeout),
       memo: toValueMap(continued.memo?.fields),
       searchAttributes: toSearchAttributes(continued.searchAttributes),
+      initialVersioningBehavior: toBuilds(continued.initialVersioningBehavior),
     },
     completed: continued.workflowTaskCompletedEventId,
   };
