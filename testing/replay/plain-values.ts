@@ -110,7 +110,3 @@ export function toFailure(failure: Failure | null | undefined): unknown {
     cause: toFailure(failure.cause),
   };
 }
-
-/** By `ContinueAsNewVersioningBehavior`: on which build a run that continues as new begins. */
-export const toBuilds = (behaviour: number | null | undefined): string =>
-  ['INHERITED', 'AUTO_UPGRADE', 'USE_RAMPING_VERSION'][behaviour ?? 0] ?? `${behaviour}`;

@@ -1,6 +1,5 @@
 import type { CommandKind, Fields, HistoryEvent } from './command.ts';
 import {
-  toBuilds,
   toFailure,
   toMs,
   type toNumber,
@@ -52,7 +51,6 @@ export function endOf(event: HistoryEvent): End | undefined {
       workflowTaskTimeoutMs: toMs(continued.workflowTaskTimeout),
       memo: toValueMap(continued.memo?.fields),
       searchAttributes: toSearchAttributes(continued.searchAttributes),
-      initialVersioningBehavior: toBuilds(continued.initialVersioningBehavior),
     },
     completed: continued.workflowTaskCompletedEventId,
   };

@@ -1,7 +1,6 @@
 import type { WorkflowCommand } from '../../workflows/watch-replay.ts';
 import type { Command, Fields, OwnExecution } from './command.ts';
 import {
-  toBuilds,
   toFailure,
   toMs,
   toSearchAttributes,
@@ -37,7 +36,6 @@ export function todaysEnd(
       next.searchAttributes == null
         ? own.searchAttributes
         : toSearchAttributes(next.searchAttributes),
-    initialVersioningBehavior: toBuilds(next.initialVersioningBehavior),
   };
   return { key: 'end', kind: 'continue as new', fields };
 }
