@@ -118,7 +118,7 @@ function show(terminal: Terminal, builds: readonly BuildRow[], flags: Deployment
     moment(build.createdAt),
     build.checkedAt === undefined ? '' : moment(build.checkedAt),
   ]);
-  terminal.out(`${table(['DEPLOYMENT', 'BUILD', 'STATE', 'SINCE', 'CHECKED'], rows)}\n`);
+  terminal.out(`${table(['DEPLOYMENT', 'BUILD', 'STATE', 'FIRST SEEN', 'CHECKED'], rows)}\n`);
 }
 
 type Asked = Parameters<Parameters<typeof withConnection>[1]>[0]['parts'];
