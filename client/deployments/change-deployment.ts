@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { BelayerError, failureType } from '../../contracts/failures.ts';
 import { limits } from '../../contracts/limits.ts';
 import { grpcCode } from '../parts.ts';
+import { queuesWithoutWorkers } from './check-workers.ts';
 import { type BuildRow, type Deployment, readDeployment } from './read-deployment.ts';
 
 interface Changing {
@@ -24,6 +25,7 @@ export async function promote(
 ): Promise<Deployment> {
   const before = await deploymentOf(changing);
   checkBuild(changing.deployment, before, buildId);
+  await checkWorkers(changing, before, buildId);
   if (percent === undefined) await setCurrent(changing, before, buildId);
   else await setRamping(changing, before, { buildId, percent });
   return deploymentOf(changing);
@@ -39,7 +41,7 @@ export interface RolledBack {
 /**
  * Takes the last step back: ends a ramp, or makes the build current that was so before.
  *
- * @throws DeploymentRejected  There is no ramp, and no build that was current before.
+ * @throws DeploymentRejected  There is no ramp, and no build that was current before; or it has no workers left.
  */
 export async function rollBack(changing: Changing): Promise<RolledBack> {
   const before = await deploymentOf(changing);
@@ -56,6 +58,7 @@ export async function rollBack(changing: Changing): Promise<RolledBack> {
     throw rejected(
       `Deployment \`${changing.deployment}\` has no ramp to end and no build that was current before${current === undefined ? '' : ` \`${current}\``}. Name the build: belayer deployments promote BUILD`,
     );
+  await checkWorkers(changing, before, last.buildId);
   await setCurrent(changing, before, last.buildId);
   return { after: await deploymentOf(changing), from: current, to: last.buildId };
 }
@@ -70,6 +73,19 @@ export async function deploymentOf({
   throw rejected(
     `Temporal knows no deployment \`${deployment}\`. It is known once a worker with BELAYER_DEPLOYMENT=${deployment} asks for work.`,
   );
+}
+
+/** @throws DeploymentRejected  Starts would wait for a worker. */
+async function checkWorkers(
+  { temporal, deployment }: Changing,
+  { routing }: Deployment,
+  buildId: string,
+): Promise<void> {
+  const unserved = await queuesWithoutWorkers(temporal, { deployment, buildId }, routing.current);
+  if (unserved.length > 0)
+    throw rejected(
+      `No worker of build \`${buildId}\` asks for work on task queue ${unserved.map((queue) => `\`${queue}\``).join(', ')}, and starts there would wait. Nothing was changed: start one first.`,
+    );
 }
 
 /** @throws DeploymentRejected */

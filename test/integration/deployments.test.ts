@@ -357,4 +357,15 @@ test('what a deployment cannot do is refused by name', async () => {
   await refused(['list', '--deployment', 'nowhere'], /knows no deployment `nowhere`/);
   await refused(['move', '--to', 'one', ...named], /Name either a run or --from BUILD/);
   await refused(['move', 'nobody', '--to', 'one', ...named], /nobody/);
+  // A task queue of the current build would have no worker left that takes its starts.
+  await world.work(buildOf('strict', 'one'), {
+    taskQueue: 'queue-strict-more',
+    build: { deployment: 'strict', buildId: 'one' },
+  });
+  await stage.work('two');
+  await refused(
+    ['promote', 'two', ...named],
+    /No worker of build `two` asks for work on task queue `queue-strict-more`/,
+  );
+  expect(await stage.states()).toEqual({ one: 'current', two: 'waiting' });
 });
