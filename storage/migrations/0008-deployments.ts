@@ -9,7 +9,7 @@ language sql stable as $$
   select coalesce(
     (select n.hash from belayer.definition d
      join belayer.definition n on n.agent = d.agent and n.build_id = d.build_id and n.body->>'deployment' = d.body->>'deployment'
-     where d.hash = p_definition and d.agent = p_agent
+     where d.hash = p_definition and d.agent = p_agent and d.body ? 'deployment'
      order by n.published_at desc limit 1),
     (select hash from belayer.definition where agent = p_agent order by published_at desc limit 1))
 $$;

@@ -177,7 +177,14 @@ export interface Scenario {
   readonly taskQueue?: string;
   readonly prepare?: (world: World) => Promise<void>;
   readonly name: string;
-  readonly agent?: 'worker' | 'near-worker' | 'writer' | 'asker' | 'talker' | 'hasty-talker';
+  readonly agent?:
+    | 'worker'
+    | 'near-worker'
+    | 'writer'
+    | 'asker'
+    | 'talker'
+    | 'hasty-talker'
+    | 'moving-talker';
   readonly script: Script;
   readonly limits?: { readonly steps?: number; readonly costUsd?: number };
   /** What a human or an operator does meanwhile. */
