@@ -26,6 +26,7 @@ import type { StuckRow } from '../storage/stuck.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import { diffRuns, type DiffSide } from './diff/diff-runs.ts';
 import type { RunDiff } from './diff/run-diff.ts';
+import { buildsByRouting } from './deployments/routing.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Run, type Turn } from './run.ts';
 import { send, type SendOptions } from './sessions.ts';
@@ -210,20 +211,18 @@ async function reachTemporal(address: string, settings: Settings): Promise<Conne
 export function belayerOn<A = App>(parts: Parts): Belayer<A> {
   const { database } = parts;
   const definitions: DefinitionCache = new Map();
+  const chooseBuilds = buildsByRouting(parts.temporal);
   const close = (): Promise<void> => parts.close();
   return {
     settings: parts.settings,
     async start(agent, options) {
       const row = checkStart(agent, options);
-      const inserted = await insertNewRun(database, definitions, {
-        ...row,
-        run: newRunId(agent),
-        agent,
-      });
-      await startWorkflow(parts, inserted.run, inserted.start);
+      const wanted = { ...row, run: newRunId(agent), agent };
+      const inserted = await insertNewRun(database, definitions, wanted, chooseBuilds);
+      await startWorkflow(parts, inserted.run, inserted.start, inserted.build);
       return createRun(parts, inserted.run);
     },
-    send: (agent, options) => send(parts, definitions, agent, options),
+    send: (agent, options) => send(parts, { definitions, chooseBuilds }, agent, options),
     async run(id) {
       const run = createRun<never>(parts, id);
       await run.status();

@@ -23,6 +23,7 @@ export const failureType = {
   inputRejected: 'InputRejected',
   definitionRejected: 'DefinitionRejected',
   settingsRejected: 'SettingsRejected',
+  deploymentRejected: 'DeploymentRejected',
   agentUnknown: 'AgentUnknown',
   runUnknown: 'RunUnknown',
   requestUnknown: 'RequestUnknown',

@@ -231,6 +231,26 @@ export const limits = {
   stuckDetailCharsMax: 1_000,
   stuckShownMax: 10_000,
 
+  // --- deployments -----------------------------------------------------------------------------
+  /** A promotion reaches a client's starts so soon; each client asks Temporal once in so long. */
+  deploymentRoutingMsMax: 2_000,
+  /** One question about a deployment: starts wait for its answer. */
+  deploymentAskMsMax: 5_000,
+  /** A change took 2 s where it had to reach every task queue. */
+  deploymentChangeMsMax: 20_000,
+  /** Until Temporal knows a build whose worker has begun to ask for work; it took 1 to 2 s. */
+  deploymentJoinMsMax: 15_000,
+  /** A build that waits to be promoted looks so often whether it was. */
+  deploymentLookEveryMs: 2_000,
+  /** A change is seen by whoever asks next: Temporal hands it on within 2 s. */
+  deploymentRetryEveryMs: 300,
+  deploymentNameCharsMax: 100,
+  /** Rows of one page of Temporal's list; 100 is its own limit. */
+  deploymentsPageRowsMax: 100,
+  deploymentsShownMax: 1_000,
+  /** Runs that one `belayer deployments move --from` takes. */
+  deploymentMovesMax: 10_000,
+
   // --- history ---------------------------------------------------------------------------------
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,

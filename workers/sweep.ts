@@ -1,5 +1,6 @@
 import type { Log } from '../activities/dependencies.ts';
 import { isUnreachable, type Parts } from '../client/parts.ts';
+import { buildOf } from '../contracts/deployments.ts';
 import { startWorkflow } from '../client/start-workflow.ts';
 import { BelayerError, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
@@ -55,5 +56,6 @@ async function startRow(parts: Parts, row: RunToStart): Promise<void> {
       transcript: { chain: 0, length: 1, head: row.head, bytes: row.bytes },
       ...(row.options === null ? {} : { options: row.options }),
     }),
+    buildOf(definition.frozen),
   );
 }

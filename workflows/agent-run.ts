@@ -11,8 +11,8 @@ import {
   ApplicationFailure,
   CancellationScope,
   condition,
-  continueAsNew,
   getExternalWorkflowHandle,
+  makeContinueAsNewFunc,
   patched,
   setCurrentDetails,
   sleep,
@@ -48,6 +48,7 @@ import { bookkeeping } from './activity-proxies.ts';
 import { describeRun } from './describe-run.ts';
 import { flyModelCall, flyToolCall, proposeFallback } from './flights.ts';
 import { handleMessages } from './human-messages.ts';
+import { askWhetherToMove, isToBeAsked } from './move-to-build.ts';
 import { patch } from './patches.ts';
 import { persist } from './persist.ts';
 import { closeRequest, escalateRequest, openRequest } from './requests.ts';
@@ -70,6 +71,8 @@ export class AgentRun {
   broken: Error | undefined;
   /** Length of the history when the last update was taken: the same throughout a workflow task. */
   updateTakenAt: number | undefined;
+  /** What was answered when it was asked whether the next execution goes to another build; see `move-to-build.ts`. */
+  moves: boolean | undefined;
   #waitingFor: string | undefined;
   #wake: () => void = () => undefined;
   #decisions = 0;
@@ -214,6 +217,9 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
       }
       case 'end-turn':
         run.change((state) => afterTurnEnded(state, Date.now()));
+        // Between turns a session is nothing but its carried state: the place to change builds at.
+        run.moves = undefined;
+        if (await askWhetherToMove(run)) run.change(afterHistoryLong);
         break;
       case 'begin-turn':
         run.change((state) => afterTurnBegun(state, Date.now()));
@@ -234,11 +240,14 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         break;
       case 'continue-as-new':
         if (await handlersEnd(run)) break;
+        if (isToBeAsked(run)) {
+          await askWhetherToMove(run);
+          break;
+        }
         // Nothing is awaited between the decision and this, so nothing can arrive unseen.
-        return continueAsNew<typeof agentRun>({
-          ...run.input,
-          carried: toCarried(run.state, Date.now()),
-        });
+        return makeContinueAsNewFunc<typeof agentRun>(
+          run.moves === true ? { initialVersioningBehavior: 'AUTO_UPGRADE' } : {},
+        )({ ...run.input, carried: toCarried(run.state, Date.now()) });
       case 'end':
         if (await handlersEnd(run)) break;
         return end(run, step.outcome, step.outputAt);

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFolder } from '../../servers/package-folder.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
+import { addDeploymentCommands } from './deployment-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
 import { addReadingCommands } from './reading-commands.ts';
 import { addRecordingCommands } from './recording-commands.ts';
@@ -51,6 +52,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addRecordingCommands(program, carry);
   addDecidingCommands(program, carry);
   addReplayingCommands(program, carry);
+  addDeploymentCommands(program, carry);
   program.addHelpText('after', afterHelp);
   return program;
 }

@@ -51,7 +51,10 @@ writeFileSync(sourcesFile, `${JSON.stringify(sources, null, 2)}\n`);
 
 async function record(within: World, scenario: Scenario): Promise<string> {
   within.provider.script(scenario.script);
-  const run = await within.belayer.start(scenario.agent ?? 'worker', {
+  await scenario.prepare?.(within);
+  const { taskQueue } = scenario;
+  const client = taskQueue === undefined ? within.belayer : await within.clientOn(taskQueue);
+  const run = await client.start(scenario.agent ?? 'worker', {
     input: scenario.name,
     key: scenario.name,
     ...(scenario.limits === undefined ? {} : { limits: scenario.limits }),

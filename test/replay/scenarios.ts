@@ -1,5 +1,6 @@
 /** Runs whose histories are kept: between them they take every branch of the loop. */
 import { z } from 'zod';
+import { promote } from '../../client/deployments/change-deployment.ts';
 import type { Run } from '../../client/index.ts';
 import {
   askHuman,
@@ -172,8 +173,18 @@ const hasty = defineAgent({
 export const app = defineApp({ agents: [worker, near, writer, asker, talker, hasty] });
 
 export interface Scenario {
+  /** Default: the one that all others share. */
+  readonly taskQueue?: string;
+  readonly prepare?: (world: World) => Promise<void>;
   readonly name: string;
-  readonly agent?: 'worker' | 'near-worker' | 'writer' | 'asker' | 'talker' | 'hasty-talker';
+  readonly agent?:
+    | 'worker'
+    | 'near-worker'
+    | 'writer'
+    | 'asker'
+    | 'talker'
+    | 'hasty-talker'
+    | 'moving-talker';
   readonly script: Script;
   readonly limits?: { readonly steps?: number; readonly costUsd?: number };
   /** What a human or an operator does meanwhile. */
@@ -194,6 +205,21 @@ const inFlight = (run: Run, world: World, position: string): Promise<unknown> =>
     });
     return rows.length > 0;
   });
+
+const moving = defineApp({
+  agents: [
+    defineAgent({
+      name: 'moving-talker',
+      instructions: 'Talk.',
+      tools: [read],
+      // Long enough for another build to come meanwhile.
+      session: { idle: '10 seconds' },
+    }),
+  ],
+});
+async function startBuild(world: World, buildId: string): Promise<void> {
+  await world.work(moving, { taskQueue: 'builds', build: { deployment: 'moving', buildId } });
+}
 
 export const scenarios: readonly Scenario[] = [
   { name: 'answer', script: [reply.text('42')] },
@@ -437,5 +463,27 @@ export const scenarios: readonly Scenario[] = [
     agent: 'near-worker',
     script: asking,
     meanwhile: async (run) => run.deny(await request(run), { by: 'ann' }),
+  },
+  {
+    name: 'session-moves-to-another-build',
+    agent: 'moving-talker',
+    // Builds have a task queue to themselves: the first would take all runs of its queue over.
+    taskQueue: 'builds',
+    prepare: (world) => startBuild(world, 'one'),
+    script: (asked) =>
+      asked.messages.at(-1)?.role === 'user'
+        ? reply.tools({ read: { id: 'a' } })
+        : reply.text('said'),
+    meanwhile: async (run, world) => {
+      const client = await world.clientOn('builds');
+      await (await client.run(run.id)).turn(1).output();
+      await startBuild(world, 'two');
+      await promote({ temporal: world.temporal, deployment: 'moving', by: 'recorder' }, 'two');
+      const { key } = await run.status();
+      for (let turn = 2; turn <= 4; turn += 1) {
+        const message = `message ${turn}`;
+        await (await client.send('moving-talker', { session: key ?? '', message })).output();
+      }
+    },
   },
 ];

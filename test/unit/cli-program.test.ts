@@ -34,6 +34,10 @@ test.each([
   ['show some-run --step 1 --position 1.1', exitCode.wrongUsage],
   ['show some-run --position 1.x', exitCode.wrongUsage],
   ['run nothing.ts hello', exitCode.wrongUsage],
+  ['deployments promote', exitCode.wrongUsage],
+  ['deployments promote two --ramp 101', exitCode.wrongUsage],
+  ['deployments promote two', exitCode.wrongUsage],
+  ['deployments move --to two', exitCode.wrongUsage],
 ])('`belayer %s` ends with %i', async (line, code) => {
   const terminal = aTerminal({ folder });
   expect(await runProgram(line.split(' ').filter(Boolean), terminal)).toBe(code);
