@@ -20,7 +20,8 @@ create index run_forks on belayer.run (fork_of) where fork_of is not null;
 create table belayer.given (
   run_no bigint not null references belayer.run on delete cascade,
   position text not null,
-  body json not null,
+  -- the message that the transcript will hold, byte for byte
+  body text not null,
   primary key (run_no, position)
 );
 `;
