@@ -14,10 +14,10 @@ export type RunEvent = EventBase &
   (
     | { readonly kind: 'run.started'; readonly agent: string; readonly customer?: string }
     | {
-        /** Its beginning, up to `at`, is another run's. The second event of a fork. */
+        /** What was before this position is another run's. The second event of a fork. */
         readonly kind: 'run.forked';
+        readonly position: Position;
         readonly of: string;
-        readonly at: Position;
         readonly by: string;
         readonly reason?: string;
         /** What was changed there, in short. Absent: nothing was. */

@@ -291,6 +291,12 @@ export const limits = {
   /** Of one value in a difference: the path to it says which part of a longer one differs. */
   replayValueCharsMax: 2_000,
 
+  // --- forks -----------------------------------------------------------------------------------
+  /** Of one edited value, where a fork is listed: enough to tell one from another. */
+  forkEditCharsMax: 80,
+  /** Runs of one tree that are listed. */
+  forksShownMax: 10_000,
+
   // --- watching --------------------------------------------------------------------------------
   watchPollMs: 250,
   watchLeaseMs: 30_000,

@@ -1,0 +1,20 @@
+import type { AgentRunInput } from '../contracts/agent-run.ts';
+import { invariant } from '../contracts/failures.ts';
+import { toRunInput } from '../rules/to-run-input.ts';
+import type { Database } from './database.ts';
+import { storedDefinition } from './definitions.ts';
+import type { RunToStart } from './runs.ts';
+
+/** What the workflow of a run on record is started with, whoever starts it. */
+export async function startInputOf(database: Database, row: RunToStart): Promise<AgentRunInput> {
+  if (row.forkInput !== null) return row.forkInput;
+  const definition = await storedDefinition(database, row.definition);
+  invariant(definition !== undefined, `definition ${row.definition} of run ${row.id} is stored`);
+  return toRunInput({
+    frozen: definition.frozen,
+    definition: row.definition,
+    customer: row.customer,
+    transcript: { chain: 0, length: 1, head: row.head, bytes: row.bytes },
+    ...(row.options === null ? {} : { options: row.options }),
+  });
+}
