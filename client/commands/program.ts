@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { packageFolder } from '../../servers/package-folder.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
+import { addForkingCommands } from './forking-commands.ts';
 import { addReadingCommands } from './reading-commands.ts';
 import { addRecordingCommands } from './recording-commands.ts';
 import { addReplayingCommands } from './replaying-commands.ts';
@@ -51,6 +52,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addRecordingCommands(program, carry);
   addDecidingCommands(program, carry);
   addReplayingCommands(program, carry);
+  addForkingCommands(program, carry);
   program.addHelpText('after', afterHelp);
   return program;
 }

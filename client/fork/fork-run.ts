@@ -19,6 +19,7 @@ import {
   storedDefinition,
   type StoredDefinition,
 } from '../../storage/definitions.ts';
+import { fitsSchema } from '../../storage/fits-schema.ts';
 import { type ForkToInsert, insertFork } from '../../storage/forks/insert-fork.ts';
 import {
   type AskingReply,
@@ -196,7 +197,7 @@ function wordsOf(
   if (edit.message === undefined) return { entries: state.entries };
   const entries = withoutWords(state);
   if (isFirstCall(state)) {
-    const first = userMessage(checkedInput({ frozen }, edit.message));
+    const first = userMessage(checkedInput({ frozen }, inputOf(edit.message, frozen)));
     const head = chainHead(chainStart, sha256(first));
     const bytes = Buffer.byteLength(first);
     return { entries, first, transcript: { chain: 0, length: 1, head, bytes } };
@@ -212,6 +213,17 @@ function wordsOf(
   const hash = sha256(said);
   const entry = { at: saidPosition(hash), hash, bytes: Buffer.byteLength(said) };
   return { entries: [...entries, entry], said };
+}
+
+/** A text is taken for what it is, and for JSON where only that fits. */
+function inputOf(message: unknown, { inputSchema }: StoredDefinition['frozen']): unknown {
+  if (typeof message !== 'string' || inputSchema === undefined) return message;
+  if (fitsSchema(inputSchema, message, 'input').length === 0) return message;
+  try {
+    return JSON.parse(message) as unknown;
+  } catch {
+    return message;
+  }
 }
 
 /** Another beginning or another model counts tokens another way: without a count, bytes bound them. */
