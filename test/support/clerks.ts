@@ -101,7 +101,7 @@ const ill = defineTool({
   input: z.object({ cents: z.number() }),
   fallback: [{ tool: pay, input: ({ cents }) => ({ amount: cents / 100 }) }],
   run: () => {
-    throw new NotDone('away');
+    throw new NotDone('away', { retryable: true });
   },
 });
 const writer = defineAgent({
