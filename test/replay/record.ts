@@ -51,12 +51,14 @@ writeFileSync(sourcesFile, `${JSON.stringify(sources, null, 2)}\n`);
 
 async function record(within: World, scenario: Scenario): Promise<string> {
   within.provider.script(scenario.script);
-  const run = await within.belayer.start(scenario.agent ?? 'worker', {
+  const started = await within.belayer.start(scenario.agent ?? 'worker', {
     input: scenario.name,
     key: scenario.name,
     ...(scenario.limits === undefined ? {} : { limits: scenario.limits }),
   });
-  await scenario.meanwhile?.(run, within);
+  await scenario.meanwhile?.(started, within);
+  await started.outcome();
+  const run = (await scenario.instead?.(started, within)) ?? started;
   await run.outcome();
   const handle = within.temporal.workflow.getHandle(run.id);
   const executions: { runId: string; history: unknown }[] = [];
