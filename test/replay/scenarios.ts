@@ -445,7 +445,7 @@ export const scenarios: readonly Scenario[] = [
     agent: 'asker',
     script: [
       reply.tools({ read: { id: 'a' } }),
-      reply.tools({ pay: { amount: 80 }, read: { id: 'b' }, must: {} }),
+      reply.tools({ pay: { amount: 80 }, read: { id: 'b' } }),
       reply.text('denied'),
       reply.tools({ pay: { amount: 1 } }),
       reply.text('done'),
