@@ -29,7 +29,9 @@ export function forksText(rows: readonly RunRow[], shown: string): string {
   const forksOf = new Map<string, RunRow[]>();
   for (const row of rows) {
     const parent = row.forkOf !== null && ids.has(row.forkOf) ? row.forkOf : '';
-    forksOf.set(parent, [...(forksOf.get(parent) ?? []), row]);
+    const forks = forksOf.get(parent);
+    if (forks === undefined) forksOf.set(parent, [row]);
+    else forks.push(row);
   }
   const lines: string[] = [];
   // A list in place of recursion: a chain of forks may be longer than a stack is deep.

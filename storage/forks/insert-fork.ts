@@ -1,7 +1,7 @@
 /** Writes a fork, whole or not at all: its row, what it shares with its parent, and what it is given. */
-import type { AgentRunInput, EntryRef, Hash } from '../../contracts/agent-run.ts';
+import type { AgentRunInput, Hash } from '../../contracts/agent-run.ts';
 import type { PublishedAgent } from '../../contracts/definitions.ts';
-import { invariant } from '../../contracts/failures.ts';
+import { BelayerError, failureType, invariant } from '../../contracts/failures.ts';
 import type { Position } from '../../contracts/positions.ts';
 import type { RunOptions } from '../../contracts/run-options.ts';
 import { sha256 } from '../hash.ts';
@@ -145,16 +145,27 @@ async function insertShared(query: Query, no: number, fork: ForkToInsert): Promi
       },
       [no, parent.no],
     );
-  const ats = [...carried.entries, ...(carried.session?.inbox ?? [])].flatMap(storedAt);
+  const stored = [...carried.entries, ...(carried.session?.inbox ?? [])].filter(
+    (entry) => 'hash' in entry,
+  );
+  const ats = stored.map(({ at }) => at);
   // What the parent had not put into a chain yet: results of its last step, and what people said.
-  await query(
+  const copied = await query<{ position: Position }>(
     {
       text: `insert into belayer.call (run_no, position, kind, name, request_hash, state, attempt, worker, claimed_at, first_claimed_at, answer, fragment, fragment_hash)
         select $1, position, 'tool', name, request_hash, 'done', attempt, left('shared with ' || $4, 400), claimed_at, first_claimed_at, answer, fragment, fragment_hash
-        from belayer.call where run_no = $2 and state = 'done' and position = any($3::text[])`,
+        from belayer.call c join unnest($3::text[], $5::text[]) e(at, hash) on c.position = e.at and c.fragment_hash = e.hash
+        where c.run_no = $2 and c.state = 'done' returning position`,
     },
-    [no, parent.no, ats, parent.id],
+    [no, parent.no, ats, parent.id, stored.map(({ hash }) => hash)],
   );
+  const held = new Set(copied.map(({ position }) => position));
+  const missing = ats.find((at) => !at.startsWith('said/') && !held.has(at));
+  if (missing !== undefined)
+    throw new BelayerError(
+      failureType.forkRejected,
+      `Run \`${parent.id}\` cannot be forked at \`${fork.at}\`: the result at \`${missing}\` that its history names is not the one on record. A reset went another way. Nothing was started.`,
+    );
   await query(
     {
       text: `insert into belayer.said (run_no, hash, body, said_at)
@@ -170,9 +181,6 @@ async function insertShared(query: Query, no: number, fork: ForkToInsert): Promi
       [no, sha256(fork.said), fork.said],
     );
 }
-
-/** Where an entry's content is, if it is not in the entry itself. */
-const storedAt = (entry: EntryRef): Position[] => ('hash' in entry ? [entry.at] : []);
 
 async function insertGiven(query: Query, no: number, fork: ForkToInsert): Promise<void> {
   if (fork.reply !== undefined)
