@@ -20,6 +20,17 @@ const asked = (run: Run): Promise<string> =>
   eventually(async () => (await run.requests()).find(({ state }) => state === 'open')?.position);
 const begun = (run: Run, position: string): Promise<unknown> =>
   eventually(() => ran.some((line) => line.startsWith(`${run.id} ${position} `)));
+const recorded = (run: Run, position: string): Promise<unknown> =>
+  eventually(async () => {
+    const rows = await world.database.query(
+      {
+        text: `select from belayer.call c join belayer.run r on r.no = c.run_no
+          where r.id = $1 and c.position = $2 and c.state = 'done'`,
+      },
+      [run.id, position],
+    );
+    return rows.length > 0;
+  });
 const refusal = (type: string, message: string) => ({
   type,
   message: expect.stringContaining(message),
@@ -33,7 +44,7 @@ test('a run that is at work is forked where it has been, and goes on', async () 
     reply.text('forked too'),
   ]);
   const parent = await world.belayer.start('clerk', { input: 'Live.' });
-  await eventually(async () => (await world.provider.requests).at(-1)?.json.messages.length === 4);
+  await eventually(() => world.provider.requests.at(-1)?.json.messages.length === 4);
   const fork = await parent.fork({ at: '2' });
   expect(await fork.output()).toBe('forked');
   const other = await parent.fork({ at: '1.1', edit: { result: { id: 'a', state: 'gone' } } });
@@ -55,7 +66,7 @@ test('a run that waits for a human is forked at what it waits for, and beside it
   ]);
   const parent = await world.belayer.start('clerk', { input: 'Wait.' });
   const request = await asked(parent);
-  await begun(parent, '1.2');
+  await recorded(parent, '1.2');
   const before = await rowsOf(world, parent);
   const given = await parent.fork({ at: '1.1', edit: { result: { paid: 80 } } });
   expect(await given.output()).toBe('settled by hand');

@@ -46,7 +46,7 @@ beforeAll(async () => {
   });
   await first.output();
   fork = await first.fork({ at: '3', edit: { instructions: 'Anew.' }, reason: 'to compare' });
-  expect(await fork.output()).toBe('forked again');
+  await fork.output();
 });
 afterAll(async () => {
   await here?.stop();

@@ -19,7 +19,7 @@ beforeAll(async () => {
     reply.text('done'),
   ]);
   parent = await world.belayer.start('clerk', { input: 'Go.', customer: 'acme' });
-  expect(await parent.output()).toBe('done');
+  await parent.output();
   before = await rowsOf(world, parent);
 });
 afterAll(async () => world?.stop());

@@ -42,8 +42,8 @@ export async function rowsOf({ database }: World, run: Run): Promise<string> {
 /** It replays strictly, and every prompt that was sent can be put together and hashes to what was recorded. */
 export async function expectSound(world: World, run: Run, prompts: number): Promise<void> {
   const executions: { runId: string; history: string }[] = [];
-  for (const { runId, json } of await readHistories(world, run.id))
-    executions.push({ runId, history: await json() });
+  for (const execution of await readHistories(world, run.id))
+    executions.push({ runId: execution.runId, history: await execution.json() });
   await replay({ workflowId: run.id, executions });
   const [row] = await world.database.query<{ no: number }>(
     { text: 'select no from belayer.run where id = $1' },
