@@ -27,18 +27,24 @@ import { type ActivityCall, asActivity } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
 import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
+import { giveReply } from './give-reply.ts';
 import { judgeReply, type Judgement } from './judge-reply.ts';
+import { askedFor, modelAnswer } from './model-answer.ts';
 import type { ModelResponse } from './models/model-client.ts';
 import { ModelFailure } from './models/model-failure.ts';
 import type { ModelUsage } from './models/model-usage.ts';
 import { costMicroUsd, type Price, worstCaseMicroUsd } from './models/prices.ts';
+import { overtaken } from './overtaken.ts';
 import { type PreparedPrompt, preparePrompt } from './prepare-prompt.ts';
 import { streamDeltas } from './stream-deltas.ts';
 import { closePrompt, withMessages } from './transcript-cache.ts';
 
 export function createCallModel(deps: ActivityDependencies) {
   return asActivity(deps.worker, async (input: CallModelInput, call): Promise<CallModelOutput> => {
-    const output = await attemptModelCall(deps, call, input);
+    const output =
+      input.given === true
+        ? await giveReply(deps, call, input)
+        : await attemptModelCall(deps, call, input);
     // Markers of local activities hold no input, so the result names it.
     return input.near === true ? { ...output, input: sha256(canonicalJson(input)) } : output;
   });
@@ -311,13 +317,7 @@ async function closeReplied(
           outputTokens: reply.usage?.outputTokens ?? 0,
           latencyMs: Math.round(reply.latencyMs),
           outcome: judged.kind,
-          calls:
-            judged.kind === 'calls'
-              ? judged.calls.map(({ tool, error }) => ({
-                  tool,
-                  ...(error === undefined ? {} : { refused: error.code }),
-                }))
-              : [],
+          calls: askedFor(judged),
         },
       }),
     { deadlineMs: attempt.deadlineMs },
@@ -343,24 +343,7 @@ function toOutput(
       because: 'ceiling-breached',
       detail: `Model \`${attempt.input.model}\` billed ${cost.costMicroUsd} micro-dollars where at most ${attempt.reservedMicroUsd} were possible by its price and the output limit that was sent.`,
     };
-  switch (judged.kind) {
-    case 'calls':
-      return { kind: 'calls', transcript, cost, calls: judged.calls };
-    case 'final':
-      return {
-        kind: 'final',
-        transcript,
-        cost,
-        output: sha256(judged.text),
-        outputBytes: Buffer.byteLength(judged.text),
-      };
-    case 'misfit':
-      return { kind: 'misfit', transcript, cost, problem: judged.problem };
-    case 'refused':
-      return { kind: 'refused', transcript, cost };
-    default:
-      return judged satisfies never;
-  }
+  return modelAnswer(judged, transcript, cost);
 }
 
 async function closeFailed(
@@ -423,12 +406,6 @@ async function closeFailed(
 
 const toCancelled = (error: unknown): unknown =>
   error instanceof Error && error.name === 'AbortError' ? new CancelledFailure('Cancelled') : error;
-
-const overtaken = (position: string): ApplicationFailure =>
-  ApplicationFailure.create({
-    type: failureType.attemptOvertaken,
-    message: `A later attempt holds position ${position}; this one changed nothing.`,
-  });
 
 /** Without the provider's usage the whole reservation stays charged. */
 function settledCost(attempt: Attempt, usage: ModelUsage | undefined): Spent {

@@ -38,8 +38,13 @@ export interface AgentRunInput {
   readonly ask?: AskPolicy;
   readonly escalate?: readonly EscalationCause[];
   readonly session?: SessionPolicy;
-  /** Set by continue-as-new. */
+  /** Set by continue-as-new, and on a fork: what its parent had come to. */
   readonly carried?: CarriedState;
+  /**
+   * Of a fork: calls whose answer is on record before the run begins, shared with its parent or given by
+   * whoever forked. They ask no provider, run no tool and need no approval.
+   */
+  readonly given?: readonly Position[];
 }
 
 /** A chain of messages, by its newest hash. `chain` counts compactions and forks, from 0. */
@@ -78,6 +83,9 @@ export interface CarriedState {
   /** Words of operators for the next model call. */
   readonly steers?: readonly EntryRef[];
   readonly session?: CarriedSession;
+  /** Of a fork alone: how often the model call that it begins with was tried another way, for its position. */
+  readonly fallbacks?: number;
+  readonly interrupts?: number;
 }
 
 export interface CarriedSession {
@@ -158,6 +166,8 @@ export interface CallModelInput {
   readonly near?: true;
   /** Of the run: a stop flag of the customer aborts the call. */
   readonly customer?: string;
+  /** The reply is on record: no provider is asked. */
+  readonly given?: true;
 }
 
 export interface ProposedCall {
@@ -235,6 +245,8 @@ export interface RunToolInput {
   readonly instead?: { readonly tool: string; readonly code: string };
   /** Tries before the first of this activity, so that a human's word gives new ones. */
   readonly attemptsBefore?: number;
+  /** The result is on record: nothing runs. */
+  readonly given?: true;
 }
 
 export type RunToolOutput = {

@@ -28,6 +28,7 @@ export const failureType = {
   runUnknown: 'RunUnknown',
   requestUnknown: 'RequestUnknown',
   decisionRejected: 'DecisionRejected',
+  forkRejected: 'ForkRejected',
   sessionEnded: 'SessionEnded',
   keyReused: 'KeyReused',
   startStopped: 'StartStopped',

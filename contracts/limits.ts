@@ -321,6 +321,12 @@ export const limits = {
   /** Differing places of one call that are listed: what follows from the first is rarely of interest. */
   diffPathsMax: 20,
 
+  // --- forks -----------------------------------------------------------------------------------
+  /** Of one edited value, where a fork is listed: enough to tell one from another. */
+  forkEditCharsMax: 80,
+  /** Runs of one tree that are listed. */
+  forksShownMax: 10_000,
+
   // --- watching --------------------------------------------------------------------------------
   watchPollMs: 250,
   watchLeaseMs: 30_000,

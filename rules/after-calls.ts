@@ -21,6 +21,7 @@ import {
   addSpent,
   callAt,
   type CallState,
+  isGiven,
   originOf,
   pendingEntries,
   type RunState,
@@ -314,6 +315,8 @@ function toCallStates(state: RunState, proposed: readonly ProposedCall[]): reado
     const position = toolPosition(state.step, index);
     const policy = policyOf(state, call.tool);
     const base = { position, proposed: call, policy, unknowns: 0 };
+    // Its result is there: nothing is judged, asked or run.
+    if (isGiven(state, position)) return { ...base, phase: 'ready' };
     if (call.error !== undefined)
       return {
         ...base,

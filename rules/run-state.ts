@@ -169,10 +169,10 @@ export function firstState(input: AgentRunInput, nowMs: number): RunState {
     executions: carried?.executions ?? 0,
     step: carried?.step ?? 0,
     modelIndex: carried?.modelIndex ?? 0,
-    fallbacks: 0,
+    fallbacks: carried?.fallbacks ?? 0,
     repairs: carried?.repairs ?? 0,
     repairsForgiven: carried?.repairsForgiven ?? 0,
-    interrupts: 0,
+    interrupts: carried?.interrupts ?? 0,
     transcript: carried?.transcript ?? input.transcript,
     entries: carried?.entries ?? [],
     steers: carried?.steers ?? [],
@@ -283,6 +283,10 @@ export function hasWayOut(call: CallState): boolean {
   const { fallbacks = [], critical } = originOf(call).policy;
   return (call.fallbacksTried ?? 0) < fallbacks.length || critical === true;
 }
+
+/** Of a fork: the call's answer is on record before the run begins. */
+export const isGiven = ({ input }: Pick<RunState, 'input'>, position: Position): boolean =>
+  input.given?.includes(position) === true;
 
 /** The run is to end: by a human's word, or because it has come to its end. */
 export const isStopping = (state: RunState): boolean =>

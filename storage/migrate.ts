@@ -8,6 +8,7 @@ import { humans } from './migrations/0003-humans.ts';
 import { stopFlags } from './migrations/0004-stop-flags.ts';
 import { announcements } from './migrations/0005-announcements.ts';
 import { recordings } from './migrations/0006-recordings.ts';
+import { forks } from './migrations/0007-forks.ts';
 import { deployments } from './migrations/0008-deployments.ts';
 
 const step = (text: string): Migration => ({
@@ -23,6 +24,7 @@ const migrations: Record<string, Migration> = {
   '0004-stop-flags': step(stopFlags),
   '0005-announcements': step(announcements),
   '0006-recordings': step(recordings),
+  '0007-forks': step(forks),
   '0008-deployments': step(deployments),
 };
 

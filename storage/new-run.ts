@@ -1,5 +1,4 @@
 /** What a start writes: the caller's words rendered once, and the row that the key is unique in. */
-import Ajv2020 from 'ajv/dist/2020.js';
 import type { AgentRunInput } from '../contracts/agent-run.ts';
 import type { PublishedAgent } from '../contracts/definitions.ts';
 import { type Build, buildOf } from '../contracts/deployments.ts';
@@ -11,6 +10,7 @@ import { inputText, userMessage } from '../rules/render-message.ts';
 import { narrowLimits, toRunInput } from '../rules/to-run-input.ts';
 import type { Database } from './database.ts';
 import { deployedDefinition, newestDefinition, publishedAgents } from './definitions.ts';
+import { fitsSchema } from './fits-schema.ts';
 import { chainHead, chainStart, sha256 } from './hash.ts';
 import { insertRun } from './runs.ts';
 
@@ -161,10 +161,8 @@ async function agentUnknown(database: Database, agent: string): Promise<BelayerE
   );
 }
 
-const ajv = new Ajv2020.default({ allErrors: true, strict: false, validateFormats: false });
-const validators = new Map<string, ReturnType<typeof ajv.compile>>();
-
-function checkedInput({ hash, frozen }: PublishedAgent, input: unknown): string {
+/** The text of a run's first message. @throws InputRejected  Names every mistake. */
+export function checkedInput({ frozen }: Pick<PublishedAgent, 'frozen'>, input: unknown): string {
   const reject = (message: string): BelayerError =>
     new BelayerError(
       failureType.inputRejected,
@@ -185,18 +183,12 @@ function checkedInput({ hash, frozen }: PublishedAgent, input: unknown): string 
         `The input of agent \`${frozen.name}\` is not JSON: ${(error as Error).message}`,
       );
     }
-    const validate = validators.get(hash) ?? ajv.compile({ ...frozen.inputSchema });
-    validators.set(hash, validate);
     // What will be stored is checked, not what was given: dates and undefined become JSON first.
-    if (!validate(JSON.parse(text))) {
-      const mistakes = (validate.errors ?? []).map(
-        (issue) =>
-          `  - ${issue.instancePath === '' ? 'input' : `input${issue.instancePath.replaceAll('/', '.')}`}: ${issue.message ?? issue.keyword}${issue.keyword === 'additionalProperties' ? ` (\`${String((issue.params as { additionalProperty?: unknown }).additionalProperty)}\`)` : ''}`,
-      );
+    const mistakes = fitsSchema(frozen.inputSchema, JSON.parse(text), 'input');
+    if (mistakes.length > 0)
       throw reject(
-        `The input of agent \`${frozen.name}\` does not fit its schema:\n${mistakes.join('\n')}\n`,
+        `The input of agent \`${frozen.name}\` does not fit its schema:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}\n`,
       );
-    }
   }
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.inputBytesMax)

@@ -11,7 +11,7 @@ import { toolErrorCode } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import { workflowType } from '../contracts/messages.ts';
 import { fallbackPosition, type Position } from '../contracts/positions.ts';
-import { type CallState, callAt, hasWayOut, originOf } from '../rules/run-state.ts';
+import { type CallState, callAt, hasWayOut, isGiven, originOf } from '../rules/run-state.ts';
 import {
   afterAborted,
   afterFallbackProposed,
@@ -92,6 +92,7 @@ export async function flyModelCall(
       timeoutMs: input.modelTimeoutMs,
       ...(near ? { near: true as const } : {}),
       ...(input.customer === undefined ? {} : { customer: input.customer }),
+      ...(isGiven(run, position) ? { given: true as const } : {}),
     }),
   );
   switch (landed.kind) {
@@ -106,7 +107,8 @@ export async function flyModelCall(
 
 export async function flyToolCall(run: AgentRun, position: Position): Promise<void> {
   const call = callAt(run.state, position);
-  if (call.policy.agent !== undefined) return flyChild(run, call, call.policy.agent);
+  const given = isGiven(run, position);
+  if (call.policy.agent !== undefined && !given) return flyChild(run, call, call.policy.agent);
   const { policy, proposed } = call;
   const landed = await landing<RunToolOutput>(run, 'fails', (time) => {
     // Another worker may have what this one lacks: the second time, the queue finds it.
@@ -131,6 +133,7 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
       ...(call.edited === undefined ? {} : { edited: call.edited }),
       ...(call.instead === undefined ? {} : { instead: call.instead }),
       ...(call.attemptsBefore === undefined ? {} : { attemptsBefore: call.attemptsBefore }),
+      ...(given ? { given: true as const } : {}),
     });
   });
   landTool(run, position, landed);

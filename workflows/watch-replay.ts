@@ -9,8 +9,9 @@ import {
   workflowInfo,
   type WorkflowInterceptors,
 } from '@temporalio/workflow';
+import type { EntryRef } from '../contracts/agent-run.ts';
 import type { Position } from '../contracts/positions.ts';
-import type { RunState } from '../rules/run-state.ts';
+import { originOf, type RunState } from '../rules/run-state.ts';
 import { AgentRun } from './agent-run.ts';
 
 export type WorkflowCommand = ConcludeActivationInput['commands'][number];
@@ -21,6 +22,8 @@ export interface ReplaySinks extends Sinks {
     commands(taskStartedEventId: number, commands: readonly WorkflowCommand[]): void;
     /** A call is launched: the state says what the run knew then. */
     launched(taskStartedEventId: number, position: Position, state: RunState): void;
+    /** A call that the model asked for has come to its end, and this is what the model will be told. */
+    settled(taskStartedEventId: number, position: Position, result: EntryRef): void;
   };
 }
 
@@ -31,6 +34,18 @@ const launch = Object.getOwnPropertyDescriptor(AgentRun.prototype, 'launch')
 AgentRun.prototype.launch = function (position, abortable, work): void {
   belayerReplay.launched(workflowInfo().historyLength, position, this.state);
   launch.call(this, position, abortable, work);
+};
+
+const change = Object.getOwnPropertyDescriptor(AgentRun.prototype, 'change')
+  ?.value as AgentRun['change'];
+AgentRun.prototype.change = function (transition): void {
+  const before = this.state.calls;
+  change.call(this, transition);
+  const { calls } = this.state;
+  if (calls === before) return;
+  for (const call of calls)
+    if (call.result !== undefined && !before.some(({ result }) => result === call.result))
+      belayerReplay.settled(workflowInfo().historyLength, originOf(call).position, call.result);
 };
 
 export const interceptors = (): WorkflowInterceptors => ({

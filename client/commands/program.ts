@@ -6,6 +6,7 @@ import { packageFolder } from '../../servers/package-folder.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { addDeploymentCommands } from './deployment-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
+import { addForkingCommands } from './forking-commands.ts';
 import { addReadingCommands } from './reading-commands.ts';
 import { addRecordingCommands } from './recording-commands.ts';
 import { addReplayingCommands } from './replaying-commands.ts';
@@ -53,6 +54,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addDecidingCommands(program, carry);
   addReplayingCommands(program, carry);
   addDeploymentCommands(program, carry);
+  addForkingCommands(program, carry);
   program.addHelpText('after', afterHelp);
   return program;
 }

@@ -1,7 +1,8 @@
 import { BelayerError, failureType } from '../../contracts/failures.ts';
-import { isPosition, modelPosition } from '../../contracts/positions.ts';
+import { isPosition, modelPosition, type Position, stepOf } from '../../contracts/positions.ts';
+import { readForks } from '../../storage/forks/fork-tree.ts';
 import { readEnd } from '../../storage/reading-results.ts';
-import { readCalls, readJournal, readPrompt } from '../../storage/reading-runs.ts';
+import { readCalls, readJournal, readPrompt, type RunRow } from '../../storage/reading-runs.ts';
 import { requestsOf } from '../../storage/requests.ts';
 import { readFlags } from '../../storage/stop-flags.ts';
 import type { Parts } from '../parts.ts';
@@ -47,6 +48,7 @@ export async function showCommand(
   return withConnection(terminal, async ({ belayer, parts }) => {
     const run = await (await belayer.run(id)).status();
     if (at === undefined) return showRun(terminal, parts, run, flags);
+    refuseShared(run, at);
     if (state === true) return showState(terminal, parts, id, { at, isJson: flags.json === true });
     if (prompt === true) {
       const stored = await readPrompt(parts.database, id, at);
@@ -68,12 +70,13 @@ async function showRun(
   run: Parameters<typeof runText>[0]['run'],
   { json: isJson }: ShowFlags,
 ): Promise<number> {
-  const [attempts, calls, requests, end, flags] = await Promise.all([
+  const [attempts, calls, requests, end, flags, forks] = await Promise.all([
     readJournal(database, run.id),
     readCalls(database, run.id),
     requestsOf(database, run.id),
     readEnd(database, run.id),
     readFlags(database),
+    readForks(database, run.id),
   ]);
   const stoppedBy = flagOver(flags, run);
   const output = end?.output == null ? undefined : (JSON.parse(end.output) as unknown);
@@ -84,6 +87,7 @@ async function showRun(
     // Content is shown by step, with where it came from.
     calls: calls.map((call) => ({ ...call, fragment: undefined })),
     requests,
+    ...(forks.length === 0 ? {} : { forks }),
   };
   if (isJson === true)
     outJson(terminal, { ...shown, ...(stoppedBy === undefined ? {} : { stoppedBy }) }, 'document');
@@ -92,6 +96,15 @@ async function showRun(
     terminal.out(`${runText(shown)}\n`);
   }
   return exitCode.done;
+}
+
+/** What came before a fork is shown where it happened. */
+function refuseShared({ id, forkOf, forkAt }: RunRow, at: Position): void {
+  if (forkOf === null || forkAt === null || stepOf(at) >= stepOf(forkAt)) return;
+  throw new BelayerError(
+    failureType.requestUnknown,
+    `Run \`${id}\` shares what was before \`${forkAt}\` with run \`${forkOf}\`: belayer show ${forkOf} --position ${at}`,
+  );
 }
 
 const nothingAt = (run: string, what: string): BelayerError =>

@@ -68,6 +68,7 @@ export function describe(event: RunEvent): string | undefined {
       return at('', 'waits', visible(event.detail));
     case 'run.stuck':
       return at('', 'stuck', pc.yellow(visible(event.detail)));
+    case 'run.forked':
     case 'request.escalated':
     case 'request.refused':
     case 'run.unstuck':

@@ -54,12 +54,14 @@ async function record(within: World, scenario: Scenario): Promise<string> {
   await scenario.prepare?.(within);
   const { taskQueue } = scenario;
   const client = taskQueue === undefined ? within.belayer : await within.clientOn(taskQueue);
-  const run = await client.start(scenario.agent ?? 'worker', {
+  const started = await client.start(scenario.agent ?? 'worker', {
     input: scenario.name,
     key: scenario.name,
     ...(scenario.limits === undefined ? {} : { limits: scenario.limits }),
   });
-  await scenario.meanwhile?.(run, within);
+  await scenario.meanwhile?.(started, within);
+  await started.outcome();
+  const run = (await scenario.instead?.(started, within)) ?? started;
   await run.outcome();
   const handle = within.temporal.workflow.getHandle(run.id);
   const executions: { runId: string; history: unknown }[] = [];

@@ -189,6 +189,8 @@ export interface Scenario {
   readonly limits?: { readonly steps?: number; readonly costUsd?: number };
   /** What a human or an operator does meanwhile. */
   readonly meanwhile?: (run: Run, world: World) => Promise<unknown>;
+  /** Gives the run whose history is kept in its place. */
+  readonly instead?: (run: Run, world: World) => Promise<Run>;
 }
 
 const request = (run: Run): Promise<string> =>
@@ -485,5 +487,19 @@ export const scenarios: readonly Scenario[] = [
         await (await client.send('moving-talker', { session: key ?? '', message })).output();
       }
     },
+  },
+  {
+    name: 'forked-at-a-tool-call',
+    agent: 'asker',
+    script: [
+      reply.tools({ read: { id: 'a' } }),
+      reply.tools({ pay: { amount: 80 }, read: { id: 'b' } }),
+      reply.text('denied'),
+      reply.tools({ pay: { amount: 1 } }),
+      reply.text('done'),
+    ],
+    meanwhile: async (run) => run.deny(await request(run), { by: 'ann' }),
+    // The reply and what had ended beside the call are given; the rest is live.
+    instead: (run) => run.fork({ at: '2.2', edit: { result: { id: 'other' } } }),
   },
 ];

@@ -7,6 +7,7 @@
  */
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import type { InjectedSinks, ReplayResult, ReplayWorkerOptions } from '@temporalio/worker';
+import type { EntryRef } from '../../contracts/agent-run.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import type { RunState } from '../../rules/run-state.ts';
@@ -25,6 +26,21 @@ export interface Launch {
   readonly taskStartedEventId: number;
   readonly position: Position;
   readonly state: RunState;
+}
+
+/** How a call that a model asked for ended, as the model is told. */
+export interface Settled {
+  readonly run: string;
+  readonly execution: number;
+  readonly taskStartedEventId: number;
+  readonly position: Position;
+  readonly result: EntryRef;
+}
+
+/** Whoever wants to know what a run knew, and when. */
+export interface ReplayWatcher {
+  readonly launched?: (launch: Launch) => void;
+  readonly settled?: (settled: Settled) => void;
 }
 
 export interface Replayed {
@@ -49,7 +65,7 @@ export class StrictReplay {
   readonly #results: AsyncIterator<ReplayResult>;
   readonly #queue = new HistoryQueue();
   #present: Present | undefined;
-  #onLaunch: ((launch: Launch) => void) | undefined;
+  #watcher: ReplayWatcher = {};
 
   /** @param results  Makes Temporal's replay of the histories that it is given. */
   constructor(
@@ -62,9 +78,9 @@ export class StrictReplay {
   }
 
   /** @throws TypeError, RecordingDamaged  The input is no history. */
-  async replay(input: ReplayInput, onLaunch?: (launch: Launch) => void): Promise<Replayed> {
+  async replay(input: ReplayInput, watcher: ReplayWatcher = {}): Promise<Replayed> {
     const runs = readExported(input);
-    this.#onLaunch = onLaunch;
+    this.#watcher = watcher;
     let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0 };
     for (const run of runs) {
       sum = { ...sum, runs: sum.runs + 1 };
@@ -102,6 +118,11 @@ export class StrictReplay {
     return compareCommands(recorded, todays.commands, refusalIn(result.value.error));
   }
 
+  #where(taskStartedEventId: number) {
+    const { run = '', execution = 0 } = this.#present ?? {};
+    return { run, execution, taskStartedEventId };
+  }
+
   #sinks(): InjectedSinks<ReplaySinks> {
     return {
       belayerReplay: {
@@ -111,13 +132,12 @@ export class StrictReplay {
         },
         launched: {
           fn: (_info, taskStartedEventId, position, state) =>
-            this.#onLaunch?.({
-              taskStartedEventId,
-              position,
-              state,
-              run: this.#present?.run ?? '',
-              execution: this.#present?.execution ?? 0,
-            }),
+            this.#watcher.launched?.({ ...this.#where(taskStartedEventId), position, state }),
+          callDuringReplay: true,
+        },
+        settled: {
+          fn: (_info, taskStartedEventId, position, result) =>
+            this.#watcher.settled?.({ ...this.#where(taskStartedEventId), position, result }),
           callDuringReplay: true,
         },
       },

@@ -1,0 +1,38 @@
+/** What a judged reply is to its workflow, and to those who watch. */
+import type { CallModelOutput, Spent, TranscriptHead } from '../contracts/agent-run.ts';
+import { sha256 } from '../storage/hash.ts';
+import type { Judgement } from './judge-reply.ts';
+
+export function modelAnswer(
+  judged: Judgement,
+  transcript: TranscriptHead,
+  cost: Spent,
+): CallModelOutput {
+  switch (judged.kind) {
+    case 'calls':
+      return { kind: 'calls', transcript, cost, calls: judged.calls };
+    case 'final':
+      return {
+        kind: 'final',
+        transcript,
+        cost,
+        output: sha256(judged.text),
+        outputBytes: Buffer.byteLength(judged.text),
+      };
+    case 'misfit':
+      return { kind: 'misfit', transcript, cost, problem: judged.problem };
+    case 'refused':
+      return { kind: 'refused', transcript, cost };
+    default:
+      return judged satisfies never;
+  }
+}
+
+/** For the event of a reply: what it asks for, and what of that can never run. */
+export const askedFor = (judged: Judgement): readonly Readonly<Record<string, string>>[] =>
+  judged.kind === 'calls'
+    ? judged.calls.map(({ tool, error }) => ({
+        tool,
+        ...(error === undefined ? {} : { refused: error.code }),
+      }))
+    : [];
