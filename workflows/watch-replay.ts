@@ -21,6 +21,8 @@ export interface ReplaySinks extends Sinks {
     commands(taskStartedEventId: number, commands: readonly WorkflowCommand[]): void;
     /** A call is launched: the state says what the run knew then. */
     launched(taskStartedEventId: number, position: Position, state: RunState): void;
+    /** A model's reply was taken: the state says what came of it. */
+    replied(position: Position, state: RunState): void;
   };
 }
 
@@ -31,6 +33,15 @@ const launch = Object.getOwnPropertyDescriptor(AgentRun.prototype, 'launch')
 AgentRun.prototype.launch = function (position, abortable, work): void {
   belayerReplay.launched(workflowInfo().historyLength, position, this.state);
   launch.call(this, position, abortable, work);
+};
+
+const change = Object.getOwnPropertyDescriptor(AgentRun.prototype, 'change')
+  ?.value as AgentRun['change'];
+AgentRun.prototype.change = function (transition): void {
+  const { head } = this.state.transcript;
+  change.call(this, transition);
+  // Nothing but a reply moves the transcript on.
+  if (this.state.transcript.head !== head) belayerReplay.replied(this.state.from, this.state);
 };
 
 export const interceptors = (): WorkflowInterceptors => ({

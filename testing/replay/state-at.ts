@@ -28,10 +28,12 @@ export async function stateAt(
 ): Promise<StateAt | undefined> {
   let found: Launch | undefined;
   const [{ run }] = readExported(input);
-  const { difference } = await strict.replay(input, (launch) => {
-    // The first: it may be launched again after the world was waited for.
-    if (found === undefined && launch.run === run && launch.position === position)
-      found = { ...launch, state: JSON.parse(JSON.stringify(launch.state)) as RunState };
+  const { difference } = await strict.replay(input, {
+    launched(launch) {
+      // The first: it may be launched again after the world was waited for.
+      if (found === undefined && launch.run === run && launch.position === position)
+        found = { ...launch, state: JSON.parse(JSON.stringify(launch.state)) as RunState };
+    },
   });
   const isBefore =
     found === undefined ||

@@ -27,6 +27,19 @@ export interface Launch {
   readonly state: RunState;
 }
 
+/** What came of a model's reply that the run took. */
+export interface Replied {
+  readonly run: string;
+  readonly position: Position;
+  readonly state: RunState;
+}
+
+/** Told while a run is replayed, in the order in which it happened. */
+export interface ReplayListener {
+  readonly launched?: (launch: Launch) => void;
+  readonly replied?: (reply: Replied) => void;
+}
+
 export interface Replayed {
   readonly run: string;
   /** Its own, and of a recording those of its sub-agents. */
@@ -49,7 +62,7 @@ export class StrictReplay {
   readonly #results: AsyncIterator<ReplayResult>;
   readonly #queue = new HistoryQueue();
   #present: Present | undefined;
-  #onLaunch: ((launch: Launch) => void) | undefined;
+  #listener: ReplayListener = {};
 
   /** @param results  Makes Temporal's replay of the histories that it is given. */
   constructor(
@@ -62,9 +75,9 @@ export class StrictReplay {
   }
 
   /** @throws TypeError, RecordingDamaged  The input is no history. */
-  async replay(input: ReplayInput, onLaunch?: (launch: Launch) => void): Promise<Replayed> {
+  async replay(input: ReplayInput, listener: ReplayListener = {}): Promise<Replayed> {
     const runs = readExported(input);
-    this.#onLaunch = onLaunch;
+    this.#listener = listener;
     let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0 };
     for (const run of runs) {
       sum = { ...sum, runs: sum.runs + 1 };
@@ -111,13 +124,18 @@ export class StrictReplay {
         },
         launched: {
           fn: (_info, taskStartedEventId, position, state) =>
-            this.#onLaunch?.({
+            this.#listener.launched?.({
               taskStartedEventId,
               position,
               state,
               run: this.#present?.run ?? '',
               execution: this.#present?.execution ?? 0,
             }),
+          callDuringReplay: true,
+        },
+        replied: {
+          fn: (_info, position, state) =>
+            this.#listener.replied?.({ run: this.#present?.run ?? '', position, state }),
           callDuringReplay: true,
         },
       },
