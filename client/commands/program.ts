@@ -8,6 +8,7 @@ import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-co
 import { addReadingCommands } from './reading-commands.ts';
 import { addRecordingCommands } from './recording-commands.ts';
 import { addReplayingCommands } from './replaying-commands.ts';
+import { addRerunningCommands } from './rerunning-commands.ts';
 import { addRunningCommands } from './running-commands.ts';
 import { safeText } from './safe-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -51,6 +52,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addRecordingCommands(program, carry);
   addDecidingCommands(program, carry);
   addReplayingCommands(program, carry);
+  addRerunningCommands(program, carry);
   program.addHelpText('after', afterHelp);
   return program;
 }

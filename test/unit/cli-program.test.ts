@@ -52,7 +52,7 @@ test('only commands that exist are listed', async () => {
   await runProgram(['--help'], terminal);
   const listed = [...terminal.output().matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1]);
   expect(listed).toEqual(expect.arrayContaining(['run', 'worker', 'dev', 'runs', 'show', 'halt']));
-  expect(listed).not.toContain('rerun');
+  expect(listed).not.toContain('console');
 });
 
 test('the first word is the application where it ends like a file, and the rest is the input', () => {
