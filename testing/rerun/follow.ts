@@ -6,6 +6,7 @@
  * is no second loop that could go another way. What never reached a history is made anew here and held
  * against the recording: every prompt's bytes, what today's code makes of every reply, and the output.
  */
+import type { Judgement } from '../../activities/judge-reply.ts';
 import type { ModelResponse } from '../../activities/models/model-client.ts';
 import type { CallModelOutput, Spent } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
@@ -78,15 +79,39 @@ async function followModel(
   const given = isLive
     ? await liveReply(rerun, state, prompt, position)
     : recordedReplyAt(rerun, position, { prompt, after });
-  const judged = await rerun.judge(given.response);
+  const own = await rerun.judge(given.response);
   const answer = recorded.calls.get(position)?.answer as CallModelOutput | undefined;
-  const difference = answer === undefined ? undefined : compareDecisions(position, answer, judged);
-  const output = rerun.accept(position, { model, entries }, { ...given, judged });
+  const difference = answer === undefined ? undefined : compareDecisions(position, answer, own);
+  const { response, judged } =
+    difference === undefined && isLive && answer !== undefined
+      ? underRecordedIds(given.response, own, answer)
+      : { response: given.response, judged: own };
+  const reply = { response, judged, cost: given.cost };
+  const output = rerun.accept(position, { model, entries }, reply);
   rerun.steps = after.step;
   if (difference === undefined) return undefined;
   rerun.decision = difference;
-  const own = { ...state, input: today.input(state.input) };
-  return afterModelReply(own, position, output);
+  return afterModelReply({ ...state, input: today.input(state.input) }, position, output);
+}
+
+/**
+ * The same calls under the ids that they had then: a provider names calls as it likes, and a name is no
+ * difference between prompts.
+ */
+function underRecordedIds(
+  response: ModelResponse,
+  judged: Judgement,
+  answer: CallModelOutput,
+): { readonly response: ModelResponse; readonly judged: Judgement } {
+  if (judged.kind !== 'calls' || answer.kind !== 'calls') return { response, judged };
+  const named = <Call extends { readonly id: string }>(call: Call, index: number): Call => ({
+    ...call,
+    id: answer.calls[index]?.id ?? call.id,
+  });
+  return {
+    response: { ...response, toolCalls: response.toolCalls.map(named) },
+    judged: { ...judged, calls: judged.calls.map(named) },
+  };
 }
 
 interface GivenReply {
@@ -171,7 +196,7 @@ async function followTool(
     {
       run: recorded.run,
       position,
-      id: rerun.idOf(position, proposed.id),
+      id: proposed.id,
       tool: proposed.tool,
       argumentsHash: proposed.argumentsHash,
       arguments: rerun.argumentsOf(proposed),

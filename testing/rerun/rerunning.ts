@@ -4,9 +4,8 @@ import type { ModelResponse } from '../../activities/models/model-client.ts';
 import { costMicroUsd, type Price } from '../../activities/models/prices.ts';
 import type { CallModelOutput, EntryRef, Hash, Spent, ToolErrorNote, TranscriptHead } from '../../contracts/agent-run.ts'; // prettier-ignore
 import { type Position, stepOf, toolPosition } from '../../contracts/positions.ts';
-import { assistantMessage, toolErrorMessage, toolMessage, userMessage } from '../../rules/render-message.ts'; // prettier-ignore
+import { assistantMessage, toolErrorMessage, userMessage } from '../../rules/render-message.ts'; // prettier-ignore
 import { canonicalJson } from '../../rules/canonical-json.ts';
-import { contentOf } from '../../storage/transcript.ts';
 import { sha256 } from '../../storage/hash.ts';
 import { differingValues } from './differing-values.ts';
 import type { LiveModels } from './live-models.ts';
@@ -69,7 +68,6 @@ export class Rerunning {
   readonly made = new Map<Position, string>();
   /** Recorded decisions that were given to requests of this rerun, by the request's position. */
   readonly decisions = new Map<Position, RecordedRequest>();
-  readonly #ids = new Map<Position, string>();
   readonly #errors = new Map<Position, ToolErrorNote>();
   readonly #problems = new Map<Position, string>();
   readonly #arguments = new Map<Hash, string>();
@@ -98,15 +96,11 @@ export class Rerunning {
     this.transcript.begin(messages, head, system);
   }
 
-  /** The id by which this rerun's model knows a call. */
-  idOf = (position: Position, recorded: string): string =>
-    this.#ids.get(position.split('/')[0] ?? '') ?? recorded;
-
   /** The message that an entry puts into the prompt. @throws RerunStopped */
   message(entry: EntryRef): string {
     if ('say' in entry) return userMessage(this.#problems.get(entry.at) ?? entry.say);
     if ('error' in entry)
-      return toolErrorMessage(this.idOf(entry.at, entry.id), this.#errors.get(entry.at) ?? entry.error); // prettier-ignore
+      return toolErrorMessage(entry.id, this.#errors.get(entry.at) ?? entry.error); // prettier-ignore
     const made = this.made.get(entry.at);
     if (made !== undefined) return made;
     const message = this.recorded.messageAt(entry.at);
@@ -123,7 +117,7 @@ export class Rerunning {
             : `The recorded message is not the one that the history names: it hashes to ${sha256(message)}, and ${entry.hash} was recorded.`,
       });
     }
-    return entry.at.startsWith('said/') ? message : this.#readdressed(entry.at, message);
+    return message;
   }
 
   /** What a raw message named and nobody stored: the transcript says so in its place. */
@@ -133,13 +127,6 @@ export class Rerunning {
       if (message === undefined) return undefined;
       if (message.includes(hash) && message.includes('not on record')) return message;
     }
-  }
-
-  /** A result goes to the call under the id that this rerun's model gave it. */
-  #readdressed(at: Position, message: string): string {
-    const { tool_call_id: id = '' } = JSON.parse(message) as { readonly tool_call_id?: string };
-    const own = this.idOf(at, id);
-    return own === id ? message : toolMessage(own, contentOf(message));
   }
 
   /** Notes a model call with its prompt, and the first prompt that is another than the recorded. */
@@ -191,7 +178,6 @@ export class Rerunning {
       case 'calls':
         for (const [index, call] of judged.calls.entries()) {
           const at = toolPosition(stepOf(position), index);
-          this.#ids.set(at, call.id);
           if (call.error !== undefined) this.#errors.set(at, call.error);
         }
         return { kind: 'calls', transcript, cost, calls: judged.calls };
