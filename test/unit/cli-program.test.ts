@@ -34,6 +34,18 @@ test.each([
   ['show some-run --step 1 --position 1.1', exitCode.wrongUsage],
   ['show some-run --position 1.x', exitCode.wrongUsage],
   ['run nothing.ts hello', exitCode.wrongUsage],
+  ['rerun', exitCode.wrongUsage],
+  ['rerun some-run --since 1d', exitCode.wrongUsage],
+  ['rerun some-run --sample 3', exitCode.wrongUsage],
+  ['rerun some-run --mode loose', exitCode.wrongUsage],
+  ['rerun some-run --live order', exitCode.wrongUsage],
+  ['rerun some-run --after 3', exitCode.wrongUsage],
+  ['rerun --since 1d --seed 3', exitCode.wrongUsage],
+  ['rerun --since 1d --until 2d --app agent.ts', exitCode.wrongUsage],
+  ['rerun --since 1d --mode live-after --at-once 99', exitCode.wrongUsage],
+  ['rerun --file nothing.jsonl', exitCode.wrongUsage],
+  ['rerun --compare one.jsonl', exitCode.wrongUsage],
+  ['rerun --compare none.jsonl nothing.jsonl', exitCode.wrongUsage],
 ])('`belayer %s` ends with %i', async (line, code) => {
   const terminal = aTerminal({ folder });
   expect(await runProgram(line.split(' ').filter(Boolean), terminal)).toBe(code);

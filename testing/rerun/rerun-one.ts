@@ -4,11 +4,12 @@ import { message } from '../../contracts/messages.ts';
 import type { EntryRef } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { sha256 } from '../../storage/hash.ts';
+import type { ReplayDifference } from '../replay/difference.ts';
 import { differenceText } from '../replay/difference-text.ts';
 import { readExported } from '../replay/read-exported.ts';
 import type { StrictReplay } from '../replay/strict-replay.ts';
 import { follow, type ReplayedMoment } from './follow.ts';
-import { goOn } from './go-on.ts';
+import { type Ahead, goOn } from './go-on.ts';
 import type { RecordedRun } from './recorded-run.ts';
 import { RecordedRequests, RecordedTools, type ToolUse } from './recorded-tools.ts';
 import type { RerunMode, RerunOutput, RerunResult, RerunVerdict, StoppedAt } from './rerun-result.ts'; // prettier-ignore
@@ -23,22 +24,14 @@ export async function rerunOne(
   settings: RerunSettings,
   strict: Pick<StrictReplay, 'replay'>,
 ): Promise<RerunResult> {
-  const moments: ReplayedMoment[] = [];
-  const { executions } = recorded.histories;
-  if (executions.length === 0)
+  if (recorded.histories.executions.length === 0)
     return notRerun(recorded, settings.mode, 'The recording holds no history of it: its workflow had not started.'); // prettier-ignore
-  const replayed = await strict.replay(
-    { workflowId: recorded.run, executions },
-    {
-      launched: (launch) => moments.push({ kind: 'launched', ...launch }),
-      replied: (reply) => moments.push({ kind: 'replied', ...reply }),
-    },
-  );
-  if (replayed.difference !== undefined)
+  const { moments, difference } = await replayMoments(recorded, strict);
+  if (difference !== undefined)
     return notRerun(
       recorded,
       settings.mode,
-      `Today's workflow code would not have gone this way, or the history was changed. ${differenceText(replayed.difference)}`,
+      `Today's workflow code would not have gone this way, or the history was changed. ${differenceText(difference)}`,
     );
   const rerun = new Rerunning(recorded, today, settings);
   let stopped: StoppedAt | undefined;
@@ -52,34 +45,71 @@ export async function rerunOne(
   return toResult(rerun, outcome, stopped);
 }
 
+/** What a replay of the run's histories tells, in order. Exported for tests. */
+export async function replayMoments(
+  { run, histories }: RecordedRun,
+  strict: Pick<StrictReplay, 'replay'>,
+): Promise<{
+  readonly moments: readonly ReplayedMoment[];
+  readonly difference?: ReplayDifference;
+}> {
+  const moments: ReplayedMoment[] = [];
+  const { difference } = await strict.replay(
+    { workflowId: run, executions: histories.executions },
+    {
+      launched: (launch) => moments.push({ kind: 'launched', ...launch }),
+      replied: (reply) => moments.push({ kind: 'replied', ...reply }),
+    },
+  );
+  return { moments, ...(difference === undefined ? {} : { difference }) };
+}
+
 async function carryOut(
   rerun: Rerunning,
   moments: readonly ReplayedMoment[],
 ): Promise<RunOutcome | undefined> {
-  const { recorded } = rerun;
-  const launched = moments.filter((moment) => moment.kind === 'launched');
-  const isTool = ({ state, position }: (typeof launched)[number]): boolean =>
-    state.calls.some((call) => call.position === position);
-  const tools = new RecordedTools(recorded, usesOf(launched.filter(isTool)), settledOf(launched));
+  const { recorded, settings, calls } = rerun;
+  const tools = recordedTools(recorded, moments);
   const parted = await follow(rerun, moments, tools);
   if (parted === undefined) return recorded.outcome;
   // Strict is to show the first difference, and nothing that came of it.
-  if (rerun.settings.mode === 'strict') return undefined;
-  const models = launched
+  if (settings.mode === 'strict') return undefined;
+  return goOn(rerun, parted, { tools, ...peopleAhead(recorded, moments, calls.length - 1) });
+}
+
+const launchesIn = (moments: readonly ReplayedMoment[]) =>
+  moments.filter((moment) => moment.kind === 'launched');
+const isTool = ({ state, position }: ReplayedMoment): boolean =>
+  state.calls.some((call) => call.position === position);
+
+/** Exported for tests. */
+export function recordedTools(
+  recorded: RecordedRun,
+  moments: readonly ReplayedMoment[],
+): RecordedTools {
+  const launches = launchesIn(moments);
+  return new RecordedTools(recorded, usesOf(launches.filter(isTool)), settledOf(launches));
+}
+
+/**
+ * What people said and decided behind a model call, counted from 0, that the recorded run made.
+ * Exported for tests.
+ */
+export function peopleAhead(
+  recorded: RecordedRun,
+  moments: readonly ReplayedMoment[],
+  from: number,
+): Pick<Ahead, 'requests' | 'words'> {
+  const models = launchesIn(moments)
     .filter((launch) => !isTool(launch))
     .map((launch) => ({ ...launch, step: launch.state.step }));
-  const words = [...wordsOfPeople(readExported(recorded.histories)[0], models)];
+  const words = wordsOfPeople(readExported(recorded.histories)[0], models);
   const halt = haltByFlag(recorded, words, models.at(-1)?.step ?? 0, models.length - 1);
   const requests = new RecordedRequests(recorded.requests);
-  const at = rerun.calls.at(-1)?.position ?? '';
-  const partedAtMs = recorded.attemptsAt(at)[0]?.startedAtMs ?? 0;
+  const partedAtMs = recorded.attemptsAt(models[from]?.position ?? '')[0]?.startedAtMs ?? 0;
   for (const { position, openedAtMs } of recorded.requests)
     if (openedAtMs <= partedAtMs) requests.markTaken(position);
-  return goOn(rerun, parted, {
-    tools,
-    requests,
-    words: new Unheard([...words, ...halt], rerun.calls.length - 1),
-  });
+  return { requests, words: new Unheard([...words, ...halt], from) };
 }
 
 const usesOf = (
