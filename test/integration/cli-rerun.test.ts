@@ -60,7 +60,7 @@ test('a strict rerun of a file needs no server, no network and no key', async ()
     calls: [{ position: '1', reply: 'recording' }, { position: '2', reply: 'recording' }],
   }); // prettier-ignore
   // Such a process reaches nothing indeed.
-  const reached = `fetch(${JSON.stringify(world.provider.baseURL)}).then(() => 0, () => 7).then(process.exit)`;
+  const reached = `Promise.resolve().then(() => fetch(${JSON.stringify(world.provider.baseURL)})).then(() => 0, () => 7).then(process.exit)`;
   expect((await runWithoutNetwork(['-e', reached], { folder: world.folder, environment })).code).toBe(7); // prettier-ignore
 });
 
