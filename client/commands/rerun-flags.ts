@@ -85,7 +85,9 @@ export function checkUsage(run: string | undefined, flags: RerunFlags): void {
   if (flags.after !== undefined && flags.mode !== 'live-after')
     throw new WrongUsage('--after is for --mode live-after.');
   if (flags.maxCostUsd !== undefined && flags.since === undefined)
-    throw new WrongUsage('--max-cost-usd is for --since: one run has its own ceiling.');
+    throw new WrongUsage(
+      '--max-cost-usd is for --since: a rerun of one run is held to the limit of the run.',
+    );
   if (flags.atOnce !== undefined && flags.atOnce > limits.rerunAtOnceCallsMax)
     throw new WrongUsage(`--at-once is ${flags.atOnce}; at most ${limits.rerunAtOnceCallsMax} are allowed (rerunAtOnceCallsMax).`); // prettier-ignore
 }

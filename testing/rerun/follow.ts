@@ -41,7 +41,10 @@ export async function follow(
       await followTool(rerun, state, position, tools);
       continue;
     }
-    if (!hasBegun) await rerun.begin(state.transcript);
+    const { chain, length } = rerun.transcript;
+    // Elsewhere in the transcript than it came to: its first call, or one after a reset.
+    const isElsewhere = length !== state.transcript.length || chain !== state.transcript.chain;
+    if (!hasBegun || isElsewhere) await rerun.begin(state.transcript);
     hasBegun = true;
     const next = moments[index + 1];
     const replied = next?.kind === 'replied' && next.position === position ? next : undefined;
@@ -151,6 +154,7 @@ async function liveReply(
   prompt: RerunPrompt,
   position: Position,
 ): Promise<GivenReply> {
+  rerun.checkCeiling(state, position);
   const live = await callLive(await rerun.settings.models(), prompt, state.input.modelTimeoutMs);
   rerun.countLive(live.costMicroUsd, live.tokens);
   if (live.kind === 'reply')

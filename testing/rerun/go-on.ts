@@ -154,6 +154,7 @@ async function callModel(
     const output = rerun.accept(position, { model, entries }, { ...again, judged });
     return change.afterModelReply(state, position, output);
   }
+  rerun.checkCeiling(state, position);
   const live = await callLive(await rerun.settings.models(), prompt, state.input.modelTimeoutMs);
   rerun.countLive(live.costMicroUsd, live.tokens);
   if (live.kind === 'failed') return change.afterModelFailure(state, position, live.failure);

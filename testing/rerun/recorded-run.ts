@@ -72,6 +72,8 @@ interface Shared {
   readonly lines: ReadonlyMap<string, readonly RecordingLine[]>;
   readonly fragments: ReadonlyMap<Hash, string>;
   readonly definitions: ReadonlyMap<Hash, FrozenAgent>;
+  /** Runs that others go on from, as they were read. */
+  readonly parents: Map<string, RecordedRun>;
 }
 
 export class RecordedRun {
@@ -130,18 +132,31 @@ export class RecordedRun {
 
   /** The message of a chain at a place, or undefined where the recording does not hold it. */
   message(chain: number, seq: number): string | undefined {
-    const parent = this.#segments.get(chain);
-    if (parent !== undefined && seq < parent.length) {
-      const other = new RecordedRun(parent.run, this.#shared, { workflowId: parent.run, executions: [] }); // prettier-ignore
-      return other.message(parent.chain, seq);
-    }
+    const segment = this.#segments.get(chain);
+    if (segment !== undefined && seq < segment.length)
+      return this.#parent(segment.run).message(segment.chain, seq);
     const entry = this.#entries.get(`${chain}.${seq}`);
     return entry?.fragment ?? (entry === undefined ? undefined : this.messageAt(entry.at));
   }
 
-  /** The message that a call left, or that a person said. */
+  /** The message that a call left, or that a person said; of a run that goes on from another also there. */
   messageAt(at: Position): string | undefined {
-    return at.startsWith('said/') ? this.said.get(at.slice(5)) : this.calls.get(at)?.fragment;
+    const own = at.startsWith('said/') ? this.said.get(at.slice(5)) : this.calls.get(at)?.fragment;
+    if (own !== undefined) return own;
+    for (const { run } of this.#segments.values()) {
+      const found = run === this.run ? undefined : this.#parent(run).messageAt(at);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #parent(run: string): RecordedRun {
+    if (run === this.run) return this;
+    const known = this.#shared.parents.get(run);
+    if (known !== undefined) return known;
+    const parent = new RecordedRun(run, this.#shared, { workflowId: run, executions: [] });
+    this.#shared.parents.set(run, parent);
+    return parent;
   }
 
   /** @throws RecordingDamaged  One of them is not in the recording. */
@@ -201,6 +216,7 @@ export function recordedRuns(recording: Recording): readonly [RecordedRun, ...Re
   const shared = rowsByPart(lines.get('') ?? []);
   const together: Shared = {
     lines,
+    parents: new Map(),
     fragments: new Map(shared('fragment').map((row) => [text(row['hash']), text(row['body'])])),
     definitions: new Map(
       shared('definition').flatMap((row) => {

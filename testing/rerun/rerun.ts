@@ -49,6 +49,8 @@ export interface RerunOptions {
  * @throws DefinitionRejected  The application is none.
  * @throws InputRejected       Options that do not fit together, or name tools that cannot run live.
  * @throws RecordingDamaged    The file is no recording, was changed, or holds histories only.
+ * @throws ContentRedacted     Prompts were redacted in it: what is not there cannot be sent again.
+ * @throws SettingsRejected    A variable of the environment cannot be used.
  */
 export async function rerun(
   app: unknown,

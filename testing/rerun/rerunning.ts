@@ -6,6 +6,7 @@ import type { CallModelOutput, EntryRef, Hash, Spent, ToolErrorNote, TranscriptH
 import { type Position, stepOf, toolPosition } from '../../contracts/positions.ts';
 import { assistantMessage, toolErrorMessage, userMessage } from '../../rules/render-message.ts'; // prettier-ignore
 import { canonicalJson } from '../../rules/canonical-json.ts';
+import type { RunState } from '../../rules/run-state.ts';
 import { sha256 } from '../../storage/hash.ts';
 import { differingValues } from './differing-values.ts';
 import type { LiveModels } from './live-models.ts';
@@ -252,6 +253,16 @@ export class Rerunning {
       this.afterMicroUsd += recost(attempt, this.settings.priceOf);
       this.afterTokens += attempt.inputTokens + attempt.outputTokens;
     }
+  }
+
+  /** @throws RerunStopped  Its live calls have cost what the run itself was allowed. */
+  checkCeiling({ limits: { costMicroUsd: ceiling } }: RunState, position: Position): void {
+    if (this.liveMicroUsd < ceiling) return;
+    throw new RerunStopped({
+      position,
+      what: 'model call',
+      because: `Live calls of this rerun have cost ${this.liveMicroUsd} micro-dollars; the run's own limit is ${ceiling}.`,
+    });
   }
 
   countLive(microUsd: number, tokens: number): void {
