@@ -21,6 +21,7 @@ export async function withReruns<Result>(
   ]);
   installQuietRuntime();
   const reruns = await startReruns(application.app, options);
+  if (reruns.notice !== undefined) terminal.note(reruns.notice);
   try {
     return await use(reruns);
   } finally {

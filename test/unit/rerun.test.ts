@@ -59,6 +59,13 @@ test('the same calls under other ids, and two outputs, are the same decision', (
   expect(compareDecisions('3', { kind: 'stopped', because: 'ceiling-breached', detail: '' }, text)).toBeUndefined(); // prettier-ignore
 });
 
+test('an output that became calls is shown as it was', () => {
+  expect(compareDecisions('3', final, now(call('a', 1)), '{"ok":true}')).toMatchObject({
+    recorded: { ok: true },
+    now: [{ tool: 'a', arguments: { amount: 1 } }],
+  });
+});
+
 test('two long texts are cut around the place where they differ', () => {
   const max = limits.rerunValueCharsMax;
   const same = 'a'.repeat(3 * max);

@@ -7,11 +7,14 @@ import type { DecisionDifference, DecisionWhy } from './rerun-result.ts';
 /**
  * The first difference, or undefined where both decide the same. Two outputs are the same decision,
  * whatever their words: the last one is compared apart.
+ *
+ * @param output  The recorded output's JSON, to be shown, where it was one.
  */
 export function compareDecisions(
   position: Position,
   recorded: CallModelOutput,
   now: Judgement,
+  output?: string,
 ): DecisionDifference | undefined {
   if (recorded.kind === 'calls' && now.kind === 'calls')
     return compareCalls(position, recorded.calls, now.calls);
@@ -21,7 +24,10 @@ export function compareDecisions(
   return {
     position,
     why: whyOf(recorded.kind, now.kind),
-    recorded: shownReply(recorded),
+    recorded:
+      recorded.kind === 'final' && output !== undefined
+        ? (JSON.parse(output) as unknown)
+        : shownReply(recorded),
     now: shownReply(now),
   };
 }

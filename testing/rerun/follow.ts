@@ -83,8 +83,10 @@ async function followModel(
     ? await liveReply(rerun, state, prompt, position)
     : recordedReplyAt(rerun, position, { prompt, after });
   const own = await rerun.judge(given.response);
-  const answer = recorded.calls.get(position)?.answer as CallModelOutput | undefined;
-  const difference = answer === undefined ? undefined : compareDecisions(position, answer, own);
+  const row = recorded.calls.get(position);
+  const answer = row?.answer as CallModelOutput | undefined;
+  const difference =
+    answer === undefined ? undefined : compareDecisions(position, answer, own, row?.output);
   const { response, judged } =
     difference === undefined && isLive && answer !== undefined
       ? underRecordedIds(given.response, own, answer)

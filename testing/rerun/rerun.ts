@@ -67,6 +67,8 @@ export async function rerun(
 
 /** Many reruns of one application: what is dear to make is made once. */
 export interface Reruns {
+  /** A line for a person about who answers live calls, where it is not a provider of their own. */
+  readonly notice: string | undefined;
   /** Replays go one after the other, live calls of several reruns at once. */
   rerun(recording: Recording): Promise<RerunResult>;
   close(): Promise<void>;
@@ -104,16 +106,17 @@ export async function startReruns(given: unknown, options: RerunOptions = {}): P
     signal,
   };
   // Without a provider of one's own the stand-in answers, under its own name. Strict asks nobody.
-  const modelDefault = mode === 'strict' ? undefined : (await providerNow()).modelDefault;
+  const live = mode === 'strict' ? undefined : await providerNow();
   const strict = await startStrictReplay();
   const replaying = inTurn(strict);
   const one = (run: RecordedRun): Promise<RerunResult> => {
-    const today = todaysAgent(app, run.agent, modelDefault ?? run.frozen.models[0]);
+    const today = todaysAgent(app, run.agent, live?.modelDefault ?? run.frozen.models[0]);
     return today === undefined
       ? Promise.resolve(notRerun(run, mode, `Today's application has no agent \`${run.agent}\`.`))
       : rerunOne(run, today, settings, replaying);
   };
   return {
+    notice: live?.notice,
     async rerun(recording) {
       const [own, ...subAgents] = recordedRuns(recording);
       const result = await one(own);
