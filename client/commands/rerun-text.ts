@@ -10,8 +10,8 @@ import { tokens, usd } from './amounts.ts';
 import { table } from './table.ts';
 
 /** Nothing would be another today, as far as the recording reaches. */
-export const isSame = ({ verdict }: RerunResult): boolean =>
-  verdict === 'unchanged' || verdict === 'open';
+export const isSame = ({ verdict, history }: RerunResult): boolean =>
+  history === undefined && (verdict === 'unchanged' || verdict === 'open');
 
 export const verdictWords: Readonly<Record<RerunVerdict, string>> = {
   unchanged: 'unchanged',
@@ -24,7 +24,8 @@ export const verdictWords: Readonly<Record<RerunVerdict, string>> = {
 
 /** One result in a few lines, the two sides of a difference below each other. */
 export function rerunText(result: RerunResult): string {
-  const { run, mode, verdict, because, prompt, decision, stopped, output, outcome } = result;
+  const { run, mode, verdict, because, prompt, decision, stopped, output, outcome, history } =
+    result;
   const lines = [`Run ${run}, ${mode}: ${verdictWords[verdict]}.`];
   if (because !== undefined) return [...lines, `  ${because}`].join('\n');
   if (decision !== undefined)
@@ -38,6 +39,8 @@ export function rerunText(result: RerunResult): string {
       ...sides(prompt),
     );
   if (stopped !== undefined) lines.push(...stopText(stopped));
+  if (history !== undefined)
+    lines.push(`Its history does not replay, so it was rerun by content. ${history}`);
   if (outcome.now !== undefined && outcome.now !== outcome.recorded)
     lines.push('Ended otherwise:', ...sides({ recorded: outcome.recorded, now: outcome.now }));
   else if (output.now !== undefined && output.now.hash !== output.recorded?.hash)
@@ -105,6 +108,10 @@ export function summaryText(results: readonly RerunResult[]): string {
   add(
     'stopped',
     results.flatMap(({ stopped }) => stopped === undefined ? [] : [`${stopped.position}  ${stopped.what}${stopped.tool === undefined ? '' : ` ${stopped.tool}`}`]), // prettier-ignore
+  );
+  add(
+    'history does not replay',
+    results.flatMap(({ history }) => (history === undefined ? [] : [history.split('\n')[0] ?? ''])),
   );
   add(
     'not rerun',

@@ -13,6 +13,8 @@ export interface RerunFigures {
   readonly runs: number;
   readonly unchanged: number;
   readonly promptsCompared: number;
+  /** Rerun by content, since today's workflow code does not replay their histories. */
+  readonly historiesNotReplayed: readonly string[];
   /** Reading the file, replaying its histories and rerunning it; the start of the process left out. */
   readonly cpuMsPerRun: number;
 }
@@ -60,6 +62,7 @@ export async function rerunStrictly({ stage, runs }: Evidence): Promise<{
       runs: reruns.length,
       unchanged: reruns.filter(({ result }) => result.verdict === 'unchanged').length,
       promptsCompared: compared.length,
+      historiesNotReplayed: reruns.flatMap(({ result: { history } }) => (history === undefined ? [] : [history])), // prettier-ignore
       cpuMsPerRun: Math.round(reruns.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / Math.max(1, reruns.length)), // prettier-ignore
     },
   };

@@ -88,6 +88,7 @@ test('the n-th equal call gets the n-th result, and what was cut short gives non
   const recorded = {
     calls: new Map(Object.entries({ '1.1': done('first'), '2.1': done('second') })),
     attemptsAt: (position: string) => attempts[position] ?? [],
+    toldAt: () => undefined,
   } as unknown as RecordedRun;
   const use = (position: string, tool = 'order') => ({ position, tool, argumentsHash: 'h' });
   const halted: EntryRef = { at: '3.1', id: 'x', error: { ...error, code: 'halted' } };

@@ -38,7 +38,11 @@ export interface Replied {
 export interface ReplayListener {
   readonly launched?: (launch: Launch) => void;
   readonly replied?: (reply: Replied) => void;
+  /** A difference that is none to whoever listens: the replay goes on with the next execution. */
+  readonly tolerates?: (difference: FoundDifference) => boolean;
 }
+
+export type FoundDifference = Omit<ReplayDifference, 'run' | 'execution' | 'runId'>;
 
 export interface Replayed {
   readonly run: string;
@@ -91,7 +95,7 @@ export class StrictReplay {
         };
         const found =
           compareExecutions(run, index) ?? (await this.#replayOne(run, index, recorded));
-        if (found === undefined) continue;
+        if (found === undefined || listener.tolerates?.(found) === true) continue;
         const where = { run: run.run, execution: index + 1 };
         const difference = { ...found, ...where, ...(runId === undefined ? {} : { runId }) };
         return { ...sum, difference };

@@ -6,12 +6,13 @@
  * happens after the other, on a clock that moves only where something is waited for.
  */
 import { callOf } from '../../activities/propose-fallback.ts';
-import type { ProposedCall, RunOutcome } from '../../contracts/agent-run.ts';
+import type { CallModelOutput, ProposedCall, RunOutcome } from '../../contracts/agent-run.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { decideNextStep, type NextStep } from '../../rules/decide-next-step.ts';
 import { type CallState, callAt, originOf, type RunState } from '../../rules/run-state.ts';
 import * as change from '../../rules/transitions.ts';
+import { compareDecisions } from './compare-decisions.ts';
 import { callLive } from './live-models.ts';
 import { toolOf } from './live-tool.ts';
 import { closeRequest, openRequest } from './recorded-decisions.ts';
@@ -147,13 +148,23 @@ async function callModel(
   const prompt = rerun.transcript.prompt(model, entries);
   if (rerun.isBehind(position)) rerun.isLive = true;
   const again = rerun.isLive ? undefined : rerun.recordedReplyTo(prompt);
-  if (again === undefined) rerun.isLive = true;
-  rerun.noteCall(position, prompt, undefined, again === undefined ? 'live' : 'recording');
+  const isStrict = rerun.settings.mode === 'strict';
+  if (again === undefined && !isStrict) rerun.isLive = true;
+  rerun.noteCall(position, prompt, again?.attempt, again === undefined && !isStrict ? 'live' : 'recording'); // prettier-ignore
   if (again !== undefined) {
     const judged = await rerun.judge(again.response);
+    const { answer, output: json } = again.row;
+    if (answer !== undefined)
+      rerun.decision ??= compareDecisions(position, answer as CallModelOutput, judged, json);
     const output = rerun.accept(position, { model, entries }, { ...again, judged });
     return change.afterModelReply(state, position, output);
   }
+  if (isStrict)
+    throw new RerunStopped({
+      position,
+      what: 'model call',
+      because: 'The recording holds no reply to this prompt.',
+    });
   rerun.checkCeiling(state, position);
   const live = await callLive(await rerun.settings.models(), prompt, state.input.modelTimeoutMs);
   rerun.countLive(live.costMicroUsd, live.tokens);

@@ -150,6 +150,16 @@ export class RecordedRun {
     return undefined;
   }
 
+  /** What the model was told of a call that left no message of its own, as text. */
+  toldAt(at: Position): string | undefined {
+    for (const entry of this.#entries.values()) {
+      if (entry.at !== at || entry.fragment === undefined) continue;
+      const { role, content } = JSON.parse(entry.fragment) as { readonly role: string; readonly content: string | null }; // prettier-ignore
+      if (role === 'tool') return content ?? '';
+    }
+    return undefined;
+  }
+
   #parent(run: string): RecordedRun {
     if (run === this.run) return this;
     const known = this.#shared.parents.get(run);

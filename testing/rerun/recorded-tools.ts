@@ -73,6 +73,11 @@ export class RecordedTools {
       return cutShort.includes(told.error.code)
         ? undefined
         : { ...base, kind: 'error', error: told.error };
+    const said = this.#recorded.toldAt(position);
+    if (said !== undefined)
+      return cutShort.some((code) => said.startsWith(`{"error":{"code":"${code}"`))
+        ? undefined
+        : { ...base, kind: 'done', content: said, isFailure: true };
     const last = attempts.at(-1);
     if (last?.code == null || cutShort.includes(last.code)) return undefined;
     return {

@@ -3,11 +3,12 @@ import type { RunOutcome } from '../../contracts/agent-run.ts';
 import { message } from '../../contracts/messages.ts';
 import type { EntryRef } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
+import { firstState } from '../../rules/run-state.ts';
 import { sha256 } from '../../storage/hash.ts';
 import type { ReplayDifference } from '../replay/difference.ts';
 import { differenceText } from '../replay/difference-text.ts';
 import { readExported } from '../replay/read-exported.ts';
-import type { StrictReplay } from '../replay/strict-replay.ts';
+import type { FoundDifference, StrictReplay } from '../replay/strict-replay.ts';
 import { follow, type ReplayedMoment } from './follow.ts';
 import { type Ahead, goOn } from './go-on.ts';
 import type { RecordedRun } from './recorded-run.ts';
@@ -27,23 +28,50 @@ export async function rerunOne(
   if (recorded.histories.executions.length === 0)
     return notRerun(recorded, settings.mode, 'The recording holds no history of it: its workflow had not started.'); // prettier-ignore
   const { moments, difference } = await replayMoments(recorded, strict);
-  if (difference !== undefined)
-    return notRerun(
-      recorded,
-      settings.mode,
-      `Today's workflow code would not have gone this way, or the history was changed. ${differenceText(difference)}`,
-    );
+  const history = difference === undefined ? undefined : differenceText(difference);
   const rerun = new Rerunning(recorded, today, settings);
   let stopped: StoppedAt | undefined;
   let outcome: RunOutcome | undefined;
   try {
-    outcome = await carryOut(rerun, moments);
+    outcome =
+      history === undefined ? await carryOut(rerun, moments) : await byContent(rerun, moments);
   } catch (error) {
     if (!(error instanceof RerunStopped)) throw error;
     stopped = error.at;
   }
-  return toResult(rerun, outcome, stopped);
+  if (history !== undefined && stopped !== undefined && settings.mode === 'strict')
+    return notRerun(recorded, settings.mode, `Its history does not replay, and without it the rerun comes to an end at ${stopped.position}: ${stopped.because} ${history}`); // prettier-ignore
+  const result = toResult(rerun, outcome, stopped);
+  return history === undefined ? result : { ...result, history };
 }
+
+/** From the first call without the history: today's workflow code would have gone another way. */
+async function byContent(
+  rerun: Rerunning,
+  moments: readonly ReplayedMoment[],
+): Promise<RunOutcome | undefined> {
+  const [first] = moments;
+  if (first === undefined)
+    throw new RerunStopped({
+      position: '1',
+      what: 'recording',
+      because: 'Its history does not even come to its first call.',
+    });
+  const { recorded, today } = rerun;
+  const { input, startedAtMs, transcript } = first.state;
+  await rerun.begin(transcript);
+  return goOn(rerun, firstState(today.input(input), startedAtMs), {
+    tools: recordedTools(recorded, moments),
+    ...peopleAhead(recorded, moments, -1),
+  });
+}
+
+/**
+ * Working time as it was carried on. A workflow task that is prolonged for near calls has a later time when it
+ * runs than when it is replayed, and nothing but this figure rests on it.
+ */
+const isClock = ({ what, path = '' }: FoundDifference): boolean =>
+  what === 'value' && /\.carried(\.session)?\.(workedMs|idleSinceMs)$/.test(path);
 
 /** What a replay of the run's histories tells, in order. Exported for tests. */
 export async function replayMoments(
@@ -59,6 +87,7 @@ export async function replayMoments(
     {
       launched: (launch) => moments.push({ kind: 'launched', ...launch }),
       replied: (reply) => moments.push({ kind: 'replied', ...reply }),
+      tolerates: isClock,
     },
   );
   return { moments, ...(difference === undefined ? {} : { difference }) };
@@ -88,7 +117,17 @@ export function recordedTools(
   moments: readonly ReplayedMoment[],
 ): RecordedTools {
   const launches = launchesIn(moments);
-  return new RecordedTools(recorded, usesOf(launches.filter(isTool)), settledOf(launches));
+  const uses = usesOf(launches.filter(isTool));
+  const known = new Set(uses.map(({ position }) => position));
+  // Those that a history which does not replay did not come to.
+  const others = [...recorded.calls.values()]
+    .filter(({ kind, position }) => kind !== 'model' && !known.has(position))
+    .map(({ position, name, requestHash }) => ({
+      position,
+      tool: name,
+      argumentsHash: requestHash,
+    }));
+  return new RecordedTools(recorded, [...uses, ...others], settledOf(launches));
 }
 
 /**

@@ -38,6 +38,8 @@ export interface RerunResult {
   /** Of `not-rerun`. */
   readonly because?: string;
   readonly stopped?: StoppedAt;
+  /** How its history does not replay on today's workflow code: the rerun then went by content from the first call. */
+  readonly history?: string;
   /** The first prompt that is not the recorded one. */
   readonly prompt?: PromptDifference;
   /** The first decision that is not the recorded one. */

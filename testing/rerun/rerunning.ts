@@ -11,7 +11,7 @@ import { sha256 } from '../../storage/hash.ts';
 import { differingValues } from './differing-values.ts';
 import type { LiveModels } from './live-models.ts';
 import { recordedReply } from './recorded-reply.ts';
-import type { RecordedAttempt, RecordedRequest, RecordedRun } from './recorded-run.ts';
+import type { RecordedAttempt, RecordedCall, RecordedRequest, RecordedRun } from './recorded-run.ts'; // prettier-ignore
 import type { DecisionDifference, PromptDifference, RerunCall, RerunMode, StoppedAt, UnmatchedPolicy } from './rerun-result.ts'; // prettier-ignore
 import { type RerunPrompt, RerunTranscript } from './rerun-transcript.ts';
 import type { TodaysAgent } from './todays-agent.ts';
@@ -37,6 +37,13 @@ export interface RerunSettings {
   readonly priceOf: (model: string) => Price | undefined;
   readonly secrets: (name: string) => string | undefined;
   readonly signal: AbortSignal;
+}
+
+export interface RecordedReplyFound {
+  readonly attempt: RecordedAttempt;
+  readonly row: RecordedCall;
+  readonly response: ModelResponse;
+  readonly cost: Spent;
 }
 
 /** The rerun cannot go on from here. */
@@ -208,21 +215,19 @@ export class Rerunning {
   }
 
   /** The recorded reply to a prompt that no call of this rerun has been given yet. */
-  recordedReplyTo(
-    prompt: RerunPrompt,
-  ): { readonly response: ModelResponse; readonly cost: Spent } | undefined {
-    // prettier-ignore
-    const given = new Set(this.calls.map(({ position }) => position));
+  recordedReplyTo(prompt: RerunPrompt): RecordedReplyFound | undefined {
     const attempt = this.recorded.attempts.find(
       ({ promptHash, outcome, position }) =>
-        promptHash === prompt.hash && outcome === 'ok' && !given.has(position),
+        promptHash === prompt.hash && outcome === 'ok' && !this.#counted.has(position),
     );
-    const message = attempt && this.recorded.calls.get(attempt.position)?.fragment;
-    if (attempt === undefined || message === undefined) return undefined;
+    const row = attempt && this.recorded.calls.get(attempt.position);
+    if (attempt === undefined || row?.fragment === undefined) return undefined;
     this.countRecorded(attempt.position);
     const { costMicroUsd: cost, inputTokens, outputTokens } = attempt;
     return {
-      response: recordedReply(message, attempt),
+      attempt,
+      row,
+      response: recordedReply(row.fragment, attempt),
       cost: { costMicroUsd: cost, tokens: inputTokens + outputTokens },
     };
   }
