@@ -201,6 +201,12 @@ test('a byte that was changed in a recorded reply, result, output or history is 
   expect(replayed.verdict).toBe('unchanged');
   expect(replayed.history).toContain('startToCloseTimeout');
   expect(replayed.history).toContain(' at 1: activity callModel with another value');
+  const other = [reply.tools({ order: { id: 'A-99' } })];
+  expect(await toolsRecorded({}, otherHistory, other)).toMatchObject({
+    verdict: 'stopped',
+    decision: { position: '1.1', why: 'other arguments' },
+    history: replayed.history,
+  });
 });
 
 test('strict stops at the first prompt of a changed instruction and shows both sides', async () => {

@@ -64,7 +64,7 @@ async function followModel(
   const model = today.model(state.modelIndex);
   const entries = state.entries.map((entry) => rerun.message(entry));
   const prompt = rerun.transcript.prompt(model, entries);
-  const sent = recorded.attemptsAt(position).find((attempt) => attempt.promptHash !== undefined);
+  const sent = rerun.sentAt(position);
   const isSame = sent?.promptHash === undefined || sent.promptHash === prompt.hash;
   if (settings.mode === 'live-after' && (!isSame || rerun.isBehind(position))) rerun.isLive = true;
   const isLive = rerun.isLive && after !== undefined;

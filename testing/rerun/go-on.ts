@@ -5,8 +5,14 @@
  * arguments, a decision by what it was about; what people said is said at the same step. One thing
  * happens after the other, on a clock that moves only where something is waited for.
  */
+import type { ModelResponse } from '../../activities/models/model-client.ts';
 import { callOf } from '../../activities/propose-fallback.ts';
-import type { CallModelOutput, ProposedCall, RunOutcome } from '../../contracts/agent-run.ts';
+import type {
+  CallModelOutput,
+  ProposedCall,
+  RunOutcome,
+  Spent,
+} from '../../contracts/agent-run.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { decideNextStep, type NextStep } from '../../rules/decide-next-step.ts';
@@ -150,15 +156,20 @@ async function callModel(
   const again = rerun.isLive ? undefined : rerun.recordedReplyTo(prompt);
   const isStrict = rerun.settings.mode === 'strict';
   if (again === undefined && !isStrict) rerun.isLive = true;
-  rerun.noteCall(position, prompt, again?.attempt, again === undefined && !isStrict ? 'live' : 'recording'); // prettier-ignore
-  if (again !== undefined) {
-    const judged = await rerun.judge(again.response);
-    const { answer, output: json } = again.row;
-    if (answer !== undefined)
-      rerun.decision ??= compareDecisions(position, answer as CallModelOutput, judged, json);
-    const output = rerun.accept(position, { model, entries }, { ...again, judged });
+  // Until a decision is another, the recorded call of the same position is the one to be held against.
+  const isSameSoFar = rerun.decision === undefined;
+  const sent = again?.attempt ?? (isSameSoFar ? rerun.sentAt(position) : undefined);
+  const row = again?.row ?? (isSameSoFar ? rerun.recorded.calls.get(position) : undefined);
+  const source = again === undefined && !isStrict ? 'live' : 'recording';
+  rerun.noteCall(position, prompt, sent, source);
+  const take = async (response: ModelResponse, cost: Spent): Promise<RunState> => {
+    const judged = await rerun.judge(response);
+    if (row?.answer !== undefined)
+      rerun.decision ??= compareDecisions(position, row.answer as CallModelOutput, judged, row.output); // prettier-ignore
+    const output = rerun.accept(position, { model, entries }, { response, judged, cost });
     return change.afterModelReply(state, position, output);
-  }
+  };
+  if (again !== undefined) return take(again.response, again.cost);
   if (isStrict)
     throw new RerunStopped({
       position,
@@ -169,10 +180,7 @@ async function callModel(
   const live = await callLive(await rerun.settings.models(), prompt, state.input.modelTimeoutMs);
   rerun.countLive(live.costMicroUsd, live.tokens);
   if (live.kind === 'failed') return change.afterModelFailure(state, position, live.failure);
-  const judged = await rerun.judge(live.response);
-  const cost = { costMicroUsd: live.costMicroUsd, tokens: live.tokens };
-  const output = rerun.accept(position, { model, entries }, { response: live.response, judged, cost }); // prettier-ignore
-  return change.afterModelReply(state, position, output);
+  return take(live.response, { costMicroUsd: live.costMicroUsd, tokens: live.tokens });
 }
 
 async function runTool(

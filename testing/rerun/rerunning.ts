@@ -137,6 +137,11 @@ export class Rerunning {
     }
   }
 
+  /** The attempt at a position that sent its prompt. */
+  sentAt(position: Position): RecordedAttempt | undefined {
+    return this.recorded.attemptsAt(position).find((attempt) => attempt.promptHash !== undefined);
+  }
+
   /** Notes a model call with its prompt, and the first prompt that is another than the recorded. */
   noteCall(
     position: Position,
