@@ -72,16 +72,29 @@ export function checkUsage(run: string | undefined, flags: RerunFlags): void {
     );
   if (flags.compare !== undefined && flags.compare.length !== 2)
     throw new WrongUsage('--compare takes two files that --out has written.');
-  const onlyMany = { until: '--until', sample: '--sample', seed: '--seed', agent: '--agent', customer: '--customer', atOnce: '--at-once' } as const; // prettier-ignore
+  const onlyMany = {
+    until: '--until',
+    sample: '--sample',
+    seed: '--seed',
+    agent: '--agent',
+    customer: '--customer',
+    atOnce: '--at-once',
+  } as const;
   for (const [name, option] of Object.entries(onlyMany))
     if (flags.since === undefined && flags[name as keyof typeof onlyMany] !== undefined)
       throw new WrongUsage(`${option} is for --since.`);
   if (flags.seed !== undefined && flags.sample === undefined)
     throw new WrongUsage('--seed is for --sample: it says which runs are drawn.');
   if (flags.mode === 'strict')
-    for (const [name, option] of [['unmatched', '--unmatched'], ['live', '--live'], ['maxCostUsd', '--max-cost-usd']] as const) // prettier-ignore
+    for (const [name, option] of [
+      ['unmatched', '--unmatched'],
+      ['live', '--live'],
+      ['maxCostUsd', '--max-cost-usd'],
+    ] as const)
       if (flags[name] !== undefined)
-        throw new WrongUsage(`${option} is not for --mode strict, which takes everything from the recording.`); // prettier-ignore
+        throw new WrongUsage(
+          `${option} is not for --mode strict, which takes everything from the recording.`,
+        );
   if (flags.after !== undefined && flags.mode !== 'live-after')
     throw new WrongUsage('--after is for --mode live-after.');
   if (flags.maxCostUsd !== undefined && flags.since === undefined)
@@ -89,5 +102,7 @@ export function checkUsage(run: string | undefined, flags: RerunFlags): void {
       '--max-cost-usd is for --since: a rerun of one run is held to the limit of the run.',
     );
   if (flags.atOnce !== undefined && flags.atOnce > limits.rerunAtOnceCallsMax)
-    throw new WrongUsage(`--at-once is ${flags.atOnce}; at most ${limits.rerunAtOnceCallsMax} are allowed (rerunAtOnceCallsMax).`); // prettier-ignore
+    throw new WrongUsage(
+      `--at-once is ${flags.atOnce}; at most ${limits.rerunAtOnceCallsMax} are allowed (rerunAtOnceCallsMax).`,
+    );
 }

@@ -86,13 +86,25 @@ async function rerunAll({ terminal, flags, reruns, parts, runs, signal }: Batch)
       const run = next.value;
       if (spentMicroUsd >= ceilingMicroUsd) {
         isWhole = false;
-        results.push(unread(run, flags, 'Not started: the ceiling of live calls was reached (--max-cost-usd).')); // prettier-ignore
+        results.push(
+          unread(
+            run,
+            flags,
+            'Not started: the ceiling of live calls was reached (--max-cost-usd).',
+          ),
+        );
         continue;
       }
       const found = await rerunStored({ reruns, parts, flags }, run).catch((error: unknown) => {
         if (signal.aborted || isBelayerError(error)) throw error;
         isWhole = false;
-        return [unread(run, flags, `The rerun failed: ${error instanceof Error ? error.message : String(error)}`)]; // prettier-ignore
+        return [
+          unread(
+            run,
+            flags,
+            `The rerun failed: ${error instanceof Error ? error.message : String(error)}`,
+          ),
+        ];
       });
       for (const result of found) {
         results.push(result);

@@ -42,7 +42,9 @@ export function readResults(terminal: Terminal, file: string): ReadonlyMap<strin
     if (line === '') continue;
     const result = parseResult(line);
     if (result === undefined)
-      throw new WrongUsage(`Line ${index + 1} of ${path} is no result that \`belayer rerun --out\` writes.`); // prettier-ignore
+      throw new WrongUsage(
+        `Line ${index + 1} of ${path} is no result that \`belayer rerun --out\` writes.`,
+      );
     results.set(result.run, result);
   }
   return results;

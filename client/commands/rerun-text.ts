@@ -44,7 +44,10 @@ export function rerunText(result: RerunResult): string {
   if (outcome.now !== undefined && outcome.now !== outcome.recorded)
     lines.push('Ended otherwise:', ...sides({ recorded: outcome.recorded, now: outcome.now }));
   else if (output.now !== undefined && output.now.hash !== output.recorded?.hash)
-    lines.push('Another output:', ...sides({ recorded: parsed(output.recorded?.text), now: parsed(output.now.text) })); // prettier-ignore
+    lines.push(
+      'Another output:',
+      ...sides({ recorded: parsed(output.recorded?.text), now: parsed(output.now.text) }),
+    );
   else if (output.now !== undefined) lines.push(`The same output, SHA-256 ${output.now.hash}.`);
   lines.push(callsText(result), costText(result));
   return lines.join('\n');
@@ -103,11 +106,19 @@ export function summaryText(results: readonly RerunResult[]): string {
   };
   add(
     'first other decision',
-    results.flatMap(({ decision }) => decision === undefined ? [] : [`${decision.position}  ${decision.why}`]), // prettier-ignore
+    results.flatMap(({ decision }) =>
+      decision === undefined ? [] : [`${decision.position}  ${decision.why}`],
+    ),
   );
   add(
     'stopped',
-    results.flatMap(({ stopped }) => stopped === undefined ? [] : [`${stopped.position}  ${stopped.what}${stopped.tool === undefined ? '' : ` ${stopped.tool}`}`]), // prettier-ignore
+    results.flatMap(({ stopped }) =>
+      stopped === undefined
+        ? []
+        : [
+            `${stopped.position}  ${stopped.what}${stopped.tool === undefined ? '' : ` ${stopped.tool}`}`,
+          ],
+    ),
   );
   add(
     'history does not replay',
@@ -118,8 +129,14 @@ export function summaryText(results: readonly RerunResult[]): string {
     results.flatMap(({ because }) => (because === undefined ? [] : [because])),
   );
   const sum = (of: (cost: RerunResult['cost']) => number): number =>
-    results.filter(({ verdict }) => verdict !== 'not-rerun').reduce((all, { cost }) => all + of(cost), 0); // prettier-ignore
-  const [before, after, live] = [sum((cost) => cost.beforeMicroUsd), sum((cost) => cost.afterMicroUsd), sum((cost) => cost.liveMicroUsd)]; // prettier-ignore
+    results
+      .filter(({ verdict }) => verdict !== 'not-rerun')
+      .reduce((all, { cost }) => all + of(cost), 0);
+  const [before, after, live] = [
+    sum((cost) => cost.beforeMicroUsd),
+    sum((cost) => cost.afterMicroUsd),
+    sum((cost) => cost.liveMicroUsd),
+  ];
   parts.push(
     `Cost before ${usd(before)} (${tokens(sum((cost) => cost.beforeTokens))}), after ${usd(after)} (${tokens(sum((cost) => cost.afterTokens))}); spent on these reruns: ${usd(live)}.`,
   );

@@ -6,7 +6,10 @@ import type { Carry } from './program.ts';
 import type { RerunFlags } from './rerun-flags.ts';
 
 const namesIn = (text: string): readonly string[] =>
-  text.split(',').map((name) => name.trim()).filter((name) => name !== ''); // prettier-ignore
+  text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 
 export function addRerunningCommands(program: Command, carry: Carry): void {
   program
@@ -42,7 +45,7 @@ export function addRerunningCommands(program: Command, carry: Carry): void {
       '--max-cost-usd <usd>',
       'start no more when live calls have cost so much (default 5)',
       numberFrom(0),
-    ) // prettier-ignore
+    )
     .option('--out <file>', 'write the results: one JSON object a line, by run')
     .option('--compare <files...>', 'which runs changed between two such files')
     .option('--json', 'one JSON document, or one JSON object per run')

@@ -51,7 +51,9 @@ export async function rerunStrictly({ stage, runs }: Evidence): Promise<{
     rmSync(folder, { recursive: true, force: true });
   }
   const found = new Map(reruns.map((rerun) => [rerun.result.run, rerun.result]));
-  const compared = reruns.flatMap(({ result }) => result.calls.filter((call) => call.recorded !== undefined)); // prettier-ignore
+  const compared = reruns.flatMap(({ result }) =>
+    result.calls.filter((call) => call.recorded !== undefined),
+  );
   return {
     checks: [
       check('a run that has ended gives the same again without a network', ended, (run) =>
@@ -62,8 +64,12 @@ export async function rerunStrictly({ stage, runs }: Evidence): Promise<{
       runs: reruns.length,
       unchanged: reruns.filter(({ result }) => result.verdict === 'unchanged').length,
       promptsCompared: compared.length,
-      historiesNotReplayed: reruns.flatMap(({ result: { history } }) => (history === undefined ? [] : [history])), // prettier-ignore
-      cpuMsPerRun: Math.round(reruns.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / Math.max(1, reruns.length)), // prettier-ignore
+      historiesNotReplayed: reruns.flatMap(({ result: { history } }) =>
+        history === undefined ? [] : [history],
+      ),
+      cpuMsPerRun: Math.round(
+        reruns.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / Math.max(1, reruns.length),
+      ),
     },
   };
 }
@@ -74,14 +80,15 @@ function otherwise(
   result: RerunResult | undefined,
   errors: string,
 ): string | undefined {
-  // prettier-ignore
   if (result === undefined) return `${run.id} was not rerun: ${errors.slice(-500)}`;
   const { verdict, because, stopped, decision, prompt } = result;
   const told = JSON.stringify({ because, stopped, decision, prompt })?.slice(0, 1_000) ?? '';
   if (verdict !== 'unchanged') return `${run.id}: ${verdict} ${told}`;
   if (run.outcome?.kind === 'done' && result.output.now?.text !== run.output)
     return `${run.id}: the output is ${result.output.now?.text}, and was ${run.output}`;
-  const other = result.calls.find(({ recorded, now }) => recorded !== undefined && recorded !== now); // prettier-ignore
+  const other = result.calls.find(
+    ({ recorded, now }) => recorded !== undefined && recorded !== now,
+  );
   if (other !== undefined) return `${run.id}: the prompt at ${other.position} is another`;
   const sent = result.calls.filter(({ recorded }) => recorded !== undefined);
   return run.outcome?.kind === 'done' && sent.length === 0

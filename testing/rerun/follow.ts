@@ -68,7 +68,12 @@ async function followModel(
   const isSame = sent?.promptHash === undefined || sent.promptHash === prompt.hash;
   if (settings.mode === 'live-after' && (!isSame || rerun.isBehind(position))) rerun.isLive = true;
   const isLive = rerun.isLive && after !== undefined;
-  rerun.noteCall(position, prompt, sent, after === undefined ? 'history' : isLive ? 'live' : 'recording'); // prettier-ignore
+  rerun.noteCall(
+    position,
+    prompt,
+    sent,
+    after === undefined ? 'history' : isLive ? 'live' : 'recording',
+  );
   if (settings.mode === 'strict' && !isSame)
     throw new RerunStopped({
       position,
@@ -188,7 +193,6 @@ async function followTool(
     row?.kind === 'tool' &&
     (row.name !== proposed.tool || row.requestHash !== proposed.argumentsHash)
   )
-    // prettier-ignore
     throw new RerunStopped({
       position,
       what: 'recording',

@@ -64,7 +64,11 @@ export async function goOn(
         break;
       case 'propose-fallbacks':
         for (const { position } of step.calls)
-          state = change.afterFallbackProposed(state, position, await fallbackOf(rerun, callAt(state, position))); // prettier-ignore
+          state = change.afterFallbackProposed(
+            state,
+            position,
+            await fallbackOf(rerun, callAt(state, position)),
+          );
         break;
       case 'open-requests':
         for (const { position } of step.requests)
@@ -92,10 +96,24 @@ export async function goOn(
         step satisfies never;
     }
   }
-  throw new Error(`A rerun of ${rerun.recorded.run} came to no end in ${limits.rerunDecisionsMax} decisions.`); // prettier-ignore
+  throw new Error(
+    `A rerun of ${rerun.recorded.run} came to no end in ${limits.rerunDecisionsMax} decisions.`,
+  );
 }
 
-type RecordOnly = Exclude<NextStep, { readonly kind: 'end' | 'wait' | 'call-model' | 'run-tools' | 'propose-fallbacks' | 'open-requests' | 'close-requests' }>; // prettier-ignore
+type RecordOnly = Exclude<
+  NextStep,
+  {
+    readonly kind:
+      | 'end'
+      | 'wait'
+      | 'call-model'
+      | 'run-tools'
+      | 'propose-fallbacks'
+      | 'open-requests'
+      | 'close-requests';
+  }
+>;
 
 /** What a real run writes down, and a rerun only remembers. */
 function recordOnly(state: RunState, step: RecordOnly, nowMs: number): RunState {
@@ -165,7 +183,12 @@ async function callModel(
   const take = async (response: ModelResponse, cost: Spent): Promise<RunState> => {
     const judged = await rerun.judge(response);
     if (row?.answer !== undefined)
-      rerun.decision ??= compareDecisions(position, row.answer as CallModelOutput, judged, row.output); // prettier-ignore
+      rerun.decision ??= compareDecisions(
+        position,
+        row.answer as CallModelOutput,
+        judged,
+        row.output,
+      );
     const output = rerun.accept(position, { model, entries }, { response, judged, cost });
     return change.afterModelReply(state, position, output);
   };

@@ -16,8 +16,16 @@ export interface LiveModels {
 export type LiveReply = {
   readonly costMicroUsd: number;
   readonly tokens: number;
-} & (| { readonly kind: 'reply'; readonly response: ModelResponse }
-  | { readonly kind: 'failed'; readonly failure: { readonly type: string; readonly message: string; readonly retryable: boolean } } // prettier-ignore
+} & (
+  | { readonly kind: 'reply'; readonly response: ModelResponse }
+  | {
+      readonly kind: 'failed';
+      readonly failure: {
+        readonly type: string;
+        readonly message: string;
+        readonly retryable: boolean;
+      };
+    }
 );
 
 export async function callLive(

@@ -90,7 +90,11 @@ export async function runToolLive(
     if (outcome.kind === 'ok')
       return { message: okResult(atHand, outcome).fragment, status: 'ok', costMicroUsd };
     if (!outcome.retryable || attempt >= retry.attempts)
-      return { message: failedResult(atHand, outcome, attempt).fragment, status: 'failed', costMicroUsd }; // prettier-ignore
+      return {
+        message: failedResult(atHand, outcome, attempt).fragment,
+        status: 'failed',
+        costMicroUsd,
+      };
     const delayMs = retry.firstDelayMs * retry.factor ** (attempt - 1);
     await pause(Math.min(delayMs, retry.maxDelayMs), given.signal);
   }

@@ -2,8 +2,20 @@
 import type { CloseRequestOutput } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { toolMessage } from '../../rules/render-message.ts';
-import { callAt, type Decision, originOf, requestAt, type RequestState, type RunState } from '../../rules/run-state.ts'; // prettier-ignore
-import { afterDecision, afterRequestClosed, afterRequestClosing, afterRequestOpened } from '../../rules/transitions.ts'; // prettier-ignore
+import {
+  callAt,
+  type Decision,
+  originOf,
+  requestAt,
+  type RequestState,
+  type RunState,
+} from '../../rules/run-state.ts';
+import {
+  afterDecision,
+  afterRequestClosed,
+  afterRequestClosing,
+  afterRequestOpened,
+} from '../../rules/transitions.ts';
 import { contentOf } from '../../storage/transcript.ts';
 import { sha256 } from '../../storage/hash.ts';
 import type { RecordedRequest } from './recorded-run.ts';

@@ -94,7 +94,10 @@ export class RecordedRun {
   readonly said = new Map<Hash, string>();
   readonly #shared: Shared;
   readonly #entries = new Map<string, { readonly at: string; readonly fragment?: string }>();
-  readonly #segments = new Map<number, { readonly run: string; readonly chain: number; readonly length: number }>(); // prettier-ignore
+  readonly #segments = new Map<
+    number,
+    { readonly run: string; readonly chain: number; readonly length: number }
+  >();
 
   constructor(run: string, shared: Shared, histories: RecordedHistories) {
     this.run = run;
@@ -154,7 +157,10 @@ export class RecordedRun {
   toldAt(at: Position): string | undefined {
     for (const entry of this.#entries.values()) {
       if (entry.at !== at || entry.fragment === undefined) continue;
-      const { role, content } = JSON.parse(entry.fragment) as { readonly role: string; readonly content: string | null }; // prettier-ignore
+      const { role, content } = JSON.parse(entry.fragment) as {
+        readonly role: string;
+        readonly content: string | null;
+      };
       if (role === 'tool') return content ?? '';
     }
     return undefined;

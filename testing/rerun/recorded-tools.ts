@@ -109,7 +109,6 @@ export class RecordedRequests {
   take(
     about: Pick<RecordedRequest, 'kind' | 'about' | 'tool' | 'argumentsHash'>,
   ): RecordedRequest | undefined {
-    // prettier-ignore
     const found = this.#requests.find(
       (request) =>
         !this.#taken.has(request.position) &&

@@ -13,7 +13,13 @@ import { follow, type ReplayedMoment } from './follow.ts';
 import { type Ahead, goOn } from './go-on.ts';
 import type { RecordedRun } from './recorded-run.ts';
 import { RecordedRequests, RecordedTools, type ToolUse } from './recorded-tools.ts';
-import type { RerunMode, RerunOutput, RerunResult, RerunVerdict, StoppedAt } from './rerun-result.ts'; // prettier-ignore
+import type {
+  RerunMode,
+  RerunOutput,
+  RerunResult,
+  RerunVerdict,
+  StoppedAt,
+} from './rerun-result.ts';
 import { Rerunning, type RerunSettings, RerunStopped } from './rerunning.ts';
 import type { TodaysAgent } from './todays-agent.ts';
 import { Unheard } from './unheard-words.ts';
@@ -26,7 +32,11 @@ export async function rerunOne(
   strict: Pick<StrictReplay, 'replay'>,
 ): Promise<RerunResult> {
   if (recorded.histories.executions.length === 0)
-    return notRerun(recorded, settings.mode, 'The recording holds no history of it: its workflow had not started.'); // prettier-ignore
+    return notRerun(
+      recorded,
+      settings.mode,
+      'The recording holds no history of it: its workflow had not started.',
+    );
   const { moments, difference } = await replayMoments(recorded, strict);
   const history = difference === undefined ? undefined : differenceText(difference);
   const rerun = new Rerunning(recorded, today, settings);
@@ -40,7 +50,11 @@ export async function rerunOne(
     stopped = error.at;
   }
   if (history !== undefined && stopped !== undefined && settings.mode === 'strict')
-    return notRerun(recorded, settings.mode, `Its history does not replay, and without it the rerun comes to an end at ${stopped.position}: ${stopped.because} ${history}`); // prettier-ignore
+    return notRerun(
+      recorded,
+      settings.mode,
+      `Its history does not replay, and without it the rerun comes to an end at ${stopped.position}: ${stopped.because} ${history}`,
+    );
   const result = toResult(rerun, outcome, stopped);
   return history === undefined ? result : { ...result, history };
 }
@@ -154,7 +168,6 @@ export function peopleAhead(
 const usesOf = (
   launches: readonly Extract<ReplayedMoment, { readonly kind: 'launched' }>[],
 ): readonly ToolUse[] => {
-  // prettier-ignore
   const uses = new Map<Position, ToolUse>();
   for (const { state, position } of launches) {
     const call = state.calls.find((candidate) => candidate.position === position);
@@ -277,6 +290,9 @@ function costBefore({ attempts }: RecordedRun): { beforeMicroUsd: number; before
   const own = attempts.filter(({ kind }) => kind !== 'child');
   return {
     beforeMicroUsd: own.reduce((sum, { costMicroUsd }) => sum + costMicroUsd, 0),
-    beforeTokens: own.reduce((sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens, 0), // prettier-ignore
+    beforeTokens: own.reduce(
+      (sum, { inputTokens, outputTokens }) => sum + inputTokens + outputTokens,
+      0,
+    ),
   };
 }

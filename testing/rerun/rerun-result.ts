@@ -125,7 +125,14 @@ export type DecisionWhy =
 
 export interface StoppedAt {
   readonly position: Position;
-  readonly what: 'model call' | 'tool call' | 'write' | 'sub-agent' | 'request' | 'recording' | 'application'; // prettier-ignore
+  readonly what:
+    | 'model call'
+    | 'tool call'
+    | 'write'
+    | 'sub-agent'
+    | 'request'
+    | 'recording'
+    | 'application';
   readonly tool?: string;
   /** Canonical JSON, or the text that the model wrote. */
   readonly arguments?: unknown;

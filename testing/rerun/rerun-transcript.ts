@@ -70,7 +70,10 @@ export class RerunTranscript {
   #until(model: string): OpenPrompt {
     if (this.#open?.model !== model) {
       const system = this.#system === undefined ? '' : `${this.#system},`;
-      const prompt = withMessages(openPrompt(`${this.#today.head(model)}${system}`), this.#messages); // prettier-ignore
+      const prompt = withMessages(
+        openPrompt(`${this.#today.head(model)}${system}`),
+        this.#messages,
+      );
       this.#open = { model, prompt };
     }
     return this.#open.prompt;

@@ -9,7 +9,13 @@ import { type StrictReplay, startStrictReplay } from '../replay/strict-replay.ts
 import { mayRunLive } from './live-tool.ts';
 import { type RecordedRun, recordedRuns } from './recorded-run.ts';
 import { notRerun, rerunOne } from './rerun-one.ts';
-import { type RerunMode, rerunModes, type RerunResult, unmatchedPolicies, type UnmatchedPolicy } from './rerun-result.ts'; // prettier-ignore
+import {
+  type RerunMode,
+  rerunModes,
+  type RerunResult,
+  unmatchedPolicies,
+  type UnmatchedPolicy,
+} from './rerun-result.ts';
 import type { RerunSettings, UnmatchedCall } from './rerunning.ts';
 import { todaysAgent } from './todays-agent.ts';
 
@@ -85,13 +91,21 @@ export async function startReruns(given: unknown, options: RerunOptions = {}): P
   const prices = new Map<string, Price | undefined>();
   const todaysPrice = (model: string): Price | undefined => {
     if (!prices.has(model))
-      prices.set(model, priceOf(model, workerSettings.prices === undefined ? {} : { overrides: workerSettings.prices })); // prettier-ignore
+      prices.set(
+        model,
+        priceOf(
+          model,
+          workerSettings.prices === undefined ? {} : { overrides: workerSettings.prices },
+        ),
+      );
     return prices.get(model);
   };
   const { signal = new AbortController().signal } = options;
   let provider: Promise<ModelProvider> | undefined;
   const providerNow = (): Promise<ModelProvider> => {
-    provider ??= import('../../workers/model-provider.ts').then(({ modelProvider }) => modelProvider(workerSettings)); // prettier-ignore
+    provider ??= import('../../workers/model-provider.ts').then(({ modelProvider }) =>
+      modelProvider(workerSettings),
+    );
     return provider;
   };
   const settings: RerunSettings = {
@@ -150,9 +164,13 @@ function checkOptions(app: App, options: RerunOptions & { readonly mode: RerunMo
   if (!rerunModes.includes(mode))
     throw refuse(`The mode \`${String(mode)}\` is none of ${rerunModes.join(', ')}.`);
   if (unmatched !== undefined && !unmatchedPolicies.includes(unmatched))
-    throw refuse(`\`unmatched\` is \`${String(unmatched)}\`; it is one of ${unmatchedPolicies.join(', ')}.`); // prettier-ignore
+    throw refuse(
+      `\`unmatched\` is \`${String(unmatched)}\`; it is one of ${unmatchedPolicies.join(', ')}.`,
+    );
   if (mode === 'strict' && (unmatched !== undefined || live.length > 0))
-    throw refuse('`strict` takes everything from the recording: `unmatched` and `live` are for the other modes.'); // prettier-ignore
+    throw refuse(
+      '`strict` takes everything from the recording: `unmatched` and `live` are for the other modes.',
+    );
   if (after !== undefined && mode !== 'live-after')
     throw refuse('`after` is for the mode `live-after`.');
   if (after !== undefined && !isPosition(after))
@@ -163,7 +181,9 @@ function checkOptions(app: App, options: RerunOptions & { readonly mode: RerunMo
       .filter((tool) => tool.name === name);
     if (tools.length === 0) throw refuse(`The application has no tool \`${name}\` to run live.`);
     if (!tools.every(mayRunLive))
-      throw refuse(`Tool \`${name}\` cannot run live: a rerun performs no write, starts no sub-agent and asks nobody a tool's question.`); // prettier-ignore
+      throw refuse(
+        `Tool \`${name}\` cannot run live: a rerun performs no write, starts no sub-agent and asks nobody a tool's question.`,
+      );
   }
 }
 

@@ -2,17 +2,36 @@
 import { judgeReply, type Judgement } from '../../activities/judge-reply.ts';
 import type { ModelResponse } from '../../activities/models/model-client.ts';
 import { costMicroUsd, type Price } from '../../activities/models/prices.ts';
-import type { CallModelOutput, EntryRef, Hash, Spent, ToolErrorNote, TranscriptHead } from '../../contracts/agent-run.ts'; // prettier-ignore
+import type {
+  CallModelOutput,
+  EntryRef,
+  Hash,
+  Spent,
+  ToolErrorNote,
+  TranscriptHead,
+} from '../../contracts/agent-run.ts';
 import { type Position, stepOf, toolPosition } from '../../contracts/positions.ts';
-import { assistantMessage, toolErrorMessage, userMessage } from '../../rules/render-message.ts'; // prettier-ignore
+import { assistantMessage, toolErrorMessage, userMessage } from '../../rules/render-message.ts';
 import { canonicalJson } from '../../rules/canonical-json.ts';
 import type { RunState } from '../../rules/run-state.ts';
 import { sha256 } from '../../storage/hash.ts';
 import { differingValues } from './differing-values.ts';
 import type { LiveModels } from './live-models.ts';
 import { recordedReply } from './recorded-reply.ts';
-import type { RecordedAttempt, RecordedCall, RecordedRequest, RecordedRun } from './recorded-run.ts'; // prettier-ignore
-import type { DecisionDifference, PromptDifference, RerunCall, RerunMode, StoppedAt, UnmatchedPolicy } from './rerun-result.ts'; // prettier-ignore
+import type {
+  RecordedAttempt,
+  RecordedCall,
+  RecordedRequest,
+  RecordedRun,
+} from './recorded-run.ts';
+import type {
+  DecisionDifference,
+  PromptDifference,
+  RerunCall,
+  RerunMode,
+  StoppedAt,
+  UnmatchedPolicy,
+} from './rerun-result.ts';
 import { type RerunPrompt, RerunTranscript } from './rerun-transcript.ts';
 import type { TodaysAgent } from './todays-agent.ts';
 
@@ -108,7 +127,7 @@ export class Rerunning {
   message(entry: EntryRef): string {
     if ('say' in entry) return userMessage(this.#problems.get(entry.at) ?? entry.say);
     if ('error' in entry)
-      return toolErrorMessage(entry.id, this.#errors.get(entry.at) ?? entry.error); // prettier-ignore
+      return toolErrorMessage(entry.id, this.#errors.get(entry.at) ?? entry.error);
     const made = this.made.get(entry.at);
     if (made !== undefined) return made;
     const message = this.recorded.messageAt(entry.at);
@@ -149,7 +168,6 @@ export class Rerunning {
     sent: RecordedAttempt | undefined,
     reply: RerunCall['reply'],
   ): void {
-    // prettier-ignore
     this.calls.push({
       position,
       model: prompt.model,

@@ -27,7 +27,13 @@ export async function resultOf(
   if (recorded !== undefined) return recordedResult(rerun, call, recorded);
   const given = JSON.parse(rerun.argumentsOf(proposed)) as unknown;
   const stop = (what: StoppedAt['what'], because: string): RerunStopped =>
-    new RerunStopped({ position: call.position, what, tool: proposed.tool, arguments: given, because }); // prettier-ignore
+    new RerunStopped({
+      position: call.position,
+      what,
+      tool: proposed.tool,
+      arguments: given,
+      because,
+    });
   if (call.policy.agent !== undefined)
     throw stop('sub-agent', 'The recording holds no run of this sub-agent with these arguments.');
   if (call.policy.effect === 'write')
@@ -95,7 +101,11 @@ async function liveResult(rerun: Rerunning, call: CallState): Promise<FoundResul
 function done(
   rerun: Rerunning,
   { position }: CallState,
-  result: { readonly message: string; readonly status: 'ok' | 'failed'; readonly costMicroUsd?: number }, // prettier-ignore
+  result: {
+    readonly message: string;
+    readonly status: 'ok' | 'failed';
+    readonly costMicroUsd?: number;
+  },
 ): FoundResult {
   const { message, status, costMicroUsd = 0 } = result;
   rerun.made.set(position, message);

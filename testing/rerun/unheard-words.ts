@@ -1,9 +1,30 @@
 /** What people said to the recorded run and this rerun has not heard yet: said again at the same step. */
-import type { ExtendBudgetMessage, HaltMessage, PauseMessage, ResumeMessage, SendMessage, SteerMessage } from '../../contracts/messages.ts'; // prettier-ignore
+import type {
+  ExtendBudgetMessage,
+  HaltMessage,
+  PauseMessage,
+  ResumeMessage,
+  SendMessage,
+  SteerMessage,
+} from '../../contracts/messages.ts';
 import { message } from '../../contracts/messages.ts';
-import { refuseExtension, refuseMessage, refusePause, refuseResume, refuseSteer, toHalt } from '../../rules/judge-message.ts'; // prettier-ignore
+import {
+  refuseExtension,
+  refuseMessage,
+  refusePause,
+  refuseResume,
+  refuseSteer,
+  toHalt,
+} from '../../rules/judge-message.ts';
 import type { RunState } from '../../rules/run-state.ts';
-import { afterExtension, afterHalt, afterMessage, afterPause, afterResume, afterSteer } from '../../rules/transitions.ts'; // prettier-ignore
+import {
+  afterExtension,
+  afterHalt,
+  afterMessage,
+  afterPause,
+  afterResume,
+  afterSteer,
+} from '../../rules/transitions.ts';
 import type { WordOfPerson } from './words-of-people.ts';
 
 export class Unheard {
