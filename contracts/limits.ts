@@ -327,6 +327,21 @@ export const limits = {
   /** Runs of one tree that are listed. */
   forksShownMax: 10_000,
 
+  // --- rerun -----------------------------------------------------------------------------------
+  /** Runs that one `belayer rerun` takes: their results are held until they are written in order. */
+  rerunRunsMax: 100_000,
+  /** Reruns at once: each may have one model call in flight, and a provider's rate limit is soon met. */
+  rerunAtOnceCallsDefault: 4,
+  rerunAtOnceCallsMax: 64,
+  /** What live calls of one `belayer rerun` may cost unless it is said: some 200 runs of a few cents, and no surprise. */
+  rerunCostMicroUsdDefault: 5_000_000,
+  /** Of each side of a difference, cut around the place. */
+  rerunValueCharsMax: 2_000,
+  /** Decisions of the loop in one rerun behind the recording: more is a loop of our own. */
+  rerunDecisionsMax: 100_000,
+  /** Reasons for other decisions in the table that a batch ends with. */
+  rerunReasonsMax: 10,
+
   // --- watching --------------------------------------------------------------------------------
   watchPollMs: 250,
   watchLeaseMs: 30_000,

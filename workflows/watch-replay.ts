@@ -24,6 +24,8 @@ export interface ReplaySinks extends Sinks {
     launched(taskStartedEventId: number, position: Position, state: RunState): void;
     /** A call that the model asked for has come to its end, and this is what the model will be told. */
     settled(taskStartedEventId: number, position: Position, result: EntryRef): void;
+    /** A model's reply was taken: the state says what came of it. */
+    replied(position: Position, state: RunState): void;
   };
 }
 
@@ -39,12 +41,17 @@ AgentRun.prototype.launch = function (position, abortable, work): void {
 const change = Object.getOwnPropertyDescriptor(AgentRun.prototype, 'change')
   ?.value as AgentRun['change'];
 AgentRun.prototype.change = function (transition): void {
-  const before = this.state.calls;
+  const {
+    calls: callsBefore,
+    transcript: { head },
+  } = this.state;
   change.call(this, transition);
-  const { calls } = this.state;
-  if (calls === before) return;
+  const { calls, transcript } = this.state;
+  // Nothing but a reply moves the transcript on.
+  if (transcript.head !== head) belayerReplay.replied(this.state.from, this.state);
+  if (calls === callsBefore) return;
   for (const call of calls)
-    if (call.result !== undefined && !before.some(({ result }) => result === call.result))
+    if (call.result !== undefined && !callsBefore.some(({ result }) => result === call.result))
       belayerReplay.settled(workflowInfo().historyLength, originOf(call).position, call.result);
 };
 

@@ -10,6 +10,7 @@ import { addForkingCommands } from './forking-commands.ts';
 import { addReadingCommands } from './reading-commands.ts';
 import { addRecordingCommands } from './recording-commands.ts';
 import { addReplayingCommands } from './replaying-commands.ts';
+import { addRerunningCommands } from './rerunning-commands.ts';
 import { addRunningCommands } from './running-commands.ts';
 import { safeText } from './safe-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -55,6 +56,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addReplayingCommands(program, carry);
   addDeploymentCommands(program, carry);
   addForkingCommands(program, carry);
+  addRerunningCommands(program, carry);
   program.addHelpText('after', afterHelp);
   return program;
 }

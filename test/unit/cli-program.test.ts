@@ -38,6 +38,18 @@ test.each([
   ['deployments promote two --ramp 101', exitCode.wrongUsage],
   ['deployments promote two', exitCode.wrongUsage],
   ['deployments move --to two', exitCode.wrongUsage],
+  ['rerun', exitCode.wrongUsage],
+  ['rerun some-run --since 1d', exitCode.wrongUsage],
+  ['rerun some-run --sample 3', exitCode.wrongUsage],
+  ['rerun some-run --mode loose', exitCode.wrongUsage],
+  ['rerun some-run --live order', exitCode.wrongUsage],
+  ['rerun some-run --after 3', exitCode.wrongUsage],
+  ['rerun --since 1d --seed 3', exitCode.wrongUsage],
+  ['rerun --since 1d --until 2d --app agent.ts', exitCode.wrongUsage],
+  ['rerun --since 1d --mode live-after --at-once 99', exitCode.wrongUsage],
+  ['rerun --file nothing.jsonl', exitCode.wrongUsage],
+  ['rerun --compare one.jsonl', exitCode.wrongUsage],
+  ['rerun --compare none.jsonl nothing.jsonl', exitCode.wrongUsage],
 ])('`belayer %s` ends with %i', async (line, code) => {
   const terminal = aTerminal({ folder });
   expect(await runProgram(line.split(' ').filter(Boolean), terminal)).toBe(code);
@@ -56,7 +68,7 @@ test('only commands that exist are listed', async () => {
   await runProgram(['--help'], terminal);
   const listed = [...terminal.output().matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1]);
   expect(listed).toEqual(expect.arrayContaining(['run', 'worker', 'dev', 'runs', 'show', 'halt']));
-  expect(listed).not.toContain('rerun');
+  expect(listed).not.toContain('console');
 });
 
 test('the first word is the application where it ends like a file, and the rest is the input', () => {

@@ -37,11 +37,23 @@ export interface Settled {
   readonly result: EntryRef;
 }
 
-/** Whoever wants to know what a run knew, and when. */
-export interface ReplayWatcher {
+/** What came of a model's reply that the run took. */
+export interface Replied {
+  readonly run: string;
+  readonly position: Position;
+  readonly state: RunState;
+}
+
+/** Told while a run is replayed, in the order in which it happened. */
+export interface ReplayListener {
   readonly launched?: (launch: Launch) => void;
   readonly settled?: (settled: Settled) => void;
+  readonly replied?: (reply: Replied) => void;
+  /** A difference that is none to whoever listens: the replay goes on with the next execution. */
+  readonly tolerates?: (difference: FoundDifference) => boolean;
 }
+
+export type FoundDifference = Omit<ReplayDifference, 'run' | 'execution' | 'runId'>;
 
 export interface Replayed {
   readonly run: string;
@@ -65,7 +77,7 @@ export class StrictReplay {
   readonly #results: AsyncIterator<ReplayResult>;
   readonly #queue = new HistoryQueue();
   #present: Present | undefined;
-  #watcher: ReplayWatcher = {};
+  #listener: ReplayListener = {};
 
   /** @param results  Makes Temporal's replay of the histories that it is given. */
   constructor(
@@ -78,9 +90,9 @@ export class StrictReplay {
   }
 
   /** @throws TypeError, RecordingDamaged  The input is no history. */
-  async replay(input: ReplayInput, watcher: ReplayWatcher = {}): Promise<Replayed> {
+  async replay(input: ReplayInput, listener: ReplayListener = {}): Promise<Replayed> {
     const runs = readExported(input);
-    this.#watcher = watcher;
+    this.#listener = listener;
     let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0 };
     for (const run of runs) {
       sum = { ...sum, runs: sum.runs + 1 };
@@ -94,7 +106,7 @@ export class StrictReplay {
         };
         const found =
           compareExecutions(run, index) ?? (await this.#replayOne(run, index, recorded));
-        if (found === undefined) continue;
+        if (found === undefined || listener.tolerates?.(found) === true) continue;
         const where = { run: run.run, execution: index + 1 };
         const difference = { ...found, ...where, ...(runId === undefined ? {} : { runId }) };
         return { ...sum, difference };
@@ -132,12 +144,17 @@ export class StrictReplay {
         },
         launched: {
           fn: (_info, taskStartedEventId, position, state) =>
-            this.#watcher.launched?.({ ...this.#where(taskStartedEventId), position, state }),
+            this.#listener.launched?.({ ...this.#where(taskStartedEventId), position, state }),
           callDuringReplay: true,
         },
         settled: {
           fn: (_info, taskStartedEventId, position, result) =>
-            this.#watcher.settled?.({ ...this.#where(taskStartedEventId), position, result }),
+            this.#listener.settled?.({ ...this.#where(taskStartedEventId), position, result }),
+          callDuringReplay: true,
+        },
+        replied: {
+          fn: (_info, position, state) =>
+            this.#listener.replied?.({ run: this.#present?.run ?? '', position, state }),
           callDuringReplay: true,
         },
       },
