@@ -32,6 +32,7 @@ function headText({ a, b }: RunDiff): string {
   for (const [name, run] of [['A', a], ['B', b]] as const) {
     if (run.redactedValues > 0)
       lines.push(`In ${name} ${run.redactedValues} value${run.redactedValues === 1 ? ' was' : 's were'} redacted: they are compared as they stand there.`); // prettier-ignore
+    if (run.alone === true && run.fork !== undefined) lines.push(`The run that ${name} was forked from is not here: they are compared from ${safeLine(run.fork.at)}.`); // prettier-ignore
     if (run.outcome === undefined) lines.push(`${name} has not ended: it is compared as far as it is.`); // prettier-ignore
   } // prettier-ignore
   return lines.join('\n');

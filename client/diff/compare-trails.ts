@@ -7,11 +7,18 @@
 import { limits } from '../../contracts/limits.ts';
 import { createPromptComparison } from './compare-prompts.ts';
 import { compareCalls, keyOf } from './order-positions.ts';
+import { besideFork } from './read-trail.ts';
 import type { CallDiff, Difference, DifferingField, RunDiff } from './run-diff.ts';
 import type { ModelTrailCall, ToolTrailCall, Trail, TrailCall } from './trail.ts';
 import { valueDifferences } from './value-differences.ts';
 
-export function compareTrails(a: Trail, b: Trail): RunDiff {
+export function compareTrails(one: Trail, other: Trail): RunDiff {
+  const { trail: ofOne, fork: b } = besideFork(one, other);
+  const { trail: ofB, fork: a } = besideFork(b, ofOne);
+  return compareWhole(a, ofB);
+}
+
+function compareWhole(a: Trail, b: Trail): RunDiff {
   const comparePrompts = createPromptComparison();
   const calls = paired(a, b).map(([one, other]): CallDiff => {
     const position = (one ?? other)?.position ?? '';

@@ -48,16 +48,26 @@ async function diffOf(
   a: DiffSide,
   b: DiffSide,
 ): Promise<RunDiff> {
+  const [left, right] = [sideIn(onRecord, a), sideIn(onRecord, b)];
   // One after the other: both may read through one transaction.
-  const one = await trailOf(onRecord, a);
-  return compareTrails(one, await trailOf(onRecord, b));
+  const one = await readTrail(either(left, right.source), left.run);
+  return compareTrails(one, await readTrail(either(right, left.source), right.run));
 }
 
-function trailOf(onRecord: TrailSource | undefined, side: DiffSide) {
-  if (typeof side === 'string') return readTrail(onRecord ?? nothingOnRecord, side);
+function sideIn(onRecord: TrailSource | undefined, side: DiffSide) {
+  if (typeof side === 'string') return { source: onRecord ?? nothingOnRecord, run: side };
   const recorded = trailsInRecording(side.recording);
-  return readTrail(recorded, side.run ?? recorded.run);
+  return { source: recorded, run: side.run ?? recorded.run };
 }
+
+/** The parent of a fork may be on the other side; the run itself is not looked for there. */
+const either = (
+  side: { readonly source: TrailSource; readonly run: string },
+  other: TrailSource,
+): TrailSource => ({
+  read: async (run) =>
+    (await side.source.read(run)) ?? (run === side.run ? undefined : other.read(run)),
+});
 
 const nothingOnRecord: TrailSource = { read: () => Promise.resolve(undefined) };
 

@@ -8,12 +8,14 @@ import { forkOf } from '../../storage/trails/fork-of.ts';
 import type { TrailRows, TrailSource } from '../../storage/trails/trail-rows.ts';
 import { chainsOf } from './chains.ts';
 import { compareCalls, comparePositions, keyOf } from './order-positions.ts';
-import type { Trail, TrailCall } from './trail.ts';
+import type { Trail, TrailCall, WordsTrailCall } from './trail.ts';
 import { toTrail } from './to-trail.ts';
 
 /**
+ * A fork whose parent the source does not hold, such as one in a file of its own, is read `alone`.
+ *
  * @throws RunUnknown        The source does not hold the run.
- * @throws RecordingDamaged  A run goes on from one that the source does not hold, or from itself.
+ * @throws RecordingDamaged  A transcript goes on from a run that the source does not hold, or from itself.
  */
 export async function readTrail(
   source: TrailSource,
@@ -26,6 +28,8 @@ export async function readTrail(
   const fork = forkOf(rows);
   const own = toTrail(rows, chainsOf(rows, await parentsOf(source, rows)));
   if (fork === undefined) return own;
+  if ((await source.read(fork.run)) === undefined)
+    return { ...own, head: { ...own.head, alone: true } };
   return withPrefix(own, {
     trail: await readTrail(source, fork.run, [...behind, run]),
     before: fork.at,
@@ -37,19 +41,60 @@ export function withPrefix(
   own: Trail,
   prefix: { readonly trail: Trail; readonly before: Position },
 ): Trail {
-  const mine = new Set(own.calls.map(keyOf));
-  const shared = prefix.trail.calls.filter((call) => {
-    const order = comparePositions(call.position, prefix.before);
-    // Words stand before the call at their position: a fork at that call has heard them too.
-    return (order < 0 || (order === 0 && call.kind === 'words')) && !mine.has(keyOf(call));
-  });
+  const before = prefix.trail.calls.filter((call) => isBefore(call, prefix.before));
+  const calls = withoutSharedWords(own.calls, before);
+  const mine = new Set(calls.map(keyOf));
+  const shared = before.filter((call) => !mine.has(keyOf(call)));
   return {
     ...own,
-    calls: [...shared, ...own.calls.map((call) => withArguments(call, prefix.trail))].toSorted(
+    calls: [...shared, ...calls.map((call) => withArguments(call, prefix.trail))].toSorted(
       compareCalls,
     ),
     prompts: new Map([...prefix.trail.prompts, ...own.prompts]),
   };
+}
+
+/** A trail as it is set beside a fork that is alone: from where that fork begins. */
+export function besideFork(
+  trail: Trail,
+  fork: Trail,
+): { readonly trail: Trail; readonly fork: Trail } {
+  const at = fork.head.alone === true ? fork.head.fork?.at : undefined;
+  if (at === undefined) return { trail, fork };
+  const before = trail.calls.filter((call) => isBefore(call, at));
+  return {
+    trail: { ...trail, calls: trail.calls.filter((call) => !before.includes(call)) },
+    fork: { ...fork, calls: withoutSharedWords(fork.calls, before) },
+  };
+}
+
+/** Words stand before the call at their position: a fork at that call has heard them too. */
+function isBefore(call: TrailCall, position: Position): boolean {
+  const order = comparePositions(call.position, position);
+  return order < 0 || (order === 0 && call.kind === 'words');
+}
+
+/**
+ * The rows of a fork hold the words that it shares: they stand where its parent has them. Behind the
+ * first that was edited all are its own.
+ */
+function withoutSharedWords(
+  own: readonly TrailCall[],
+  before: readonly TrailCall[],
+): readonly TrailCall[] {
+  const words = own.filter((call) => call.kind === 'words');
+  const theirs = before.filter((call) => call.kind === 'words');
+  const differs = words.findIndex((word, index) => word.text !== theirs[index]?.text);
+  const shared = new Set<TrailCall>(differs < 0 ? words : words.slice(0, differs));
+  return own
+    .filter((call) => !shared.has(call))
+    .map((call) => (call.kind === 'words' ? renumbered(call, shared) : call));
+}
+
+/** The numbers of words at one position begin at 1, whatever of them was shared. */
+function renumbered(word: WordsTrailCall, shared: ReadonlySet<TrailCall>): WordsTrailCall {
+  const taken = [...shared].filter(({ position }) => position === word.position).length;
+  return taken === 0 ? word : { ...word, number: word.number - taken };
 }
 
 /** Of a step that the fork goes on in the middle of, the reply that asked is its parent's. */

@@ -92,6 +92,8 @@ export interface TrailHead {
   /** Of a sub-agent's run. */
   readonly parent?: string;
   readonly fork?: { readonly run: string; readonly at: Position };
+  /** The run that it was forked from is not here: it is compared from where it was forked. */
+  readonly alone?: true;
   /** Values that were redacted when it was exported: they are compared as they stand there. */
   readonly redactedValues: number;
 }

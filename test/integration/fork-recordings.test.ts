@@ -9,7 +9,7 @@ import { promptBytes } from '../../client/commands/prompt-bytes.ts';
 import { readForkTree } from '../../storage/forks/fork-tree.ts';
 import { readPrompt } from '../../storage/reading-runs.ts';
 import { readRecording } from '../../storage/recordings/read-recording.ts';
-import { replay, reply } from '../../testing/index.ts';
+import { replay, reply, rerun } from '../../testing/index.ts';
 import { clerks, ranOf } from '../support/clerks.ts';
 import { expectSound, lastMessages } from '../support/forks.ts';
 import { createWorld, type World } from '../support/world.ts';
@@ -111,4 +111,64 @@ test('what was redacted is not told to a model as if it had been said', async ()
   await put(bytes);
   const imported = await there.belayer.run(run.id);
   await expect(imported.fork({ at: '1' })).rejects.toMatchObject({ type: 'ContentRedacted' });
+});
+
+test('a fork is rerun from its recording, with what it was given, and does nothing again', async () => {
+  here.provider.script([
+    reply.tools({ order: { id: 'a' }, pay: { amount: 7 } }),
+    reply.text('paid'),
+    reply.tools({ pay: { amount: 8 } }),
+    reply.text('paid more'),
+  ]);
+  const run = await here.belayer.start('clerk', { input: 'Pay.' });
+  await run.output();
+  const forked = await run.fork({ at: '1.1', edit: { result: { id: 'a', state: 'lost' } } });
+  expect(await forked.output()).toBe('paid more');
+  const before = [...ranOf(run), ...ranOf(forked)];
+  for (const made of [run, forked]) {
+    const result = await rerun(clerks, await record(made), { environment: {} });
+    expect(result).toMatchObject({ run: made.id, verdict: 'unchanged' });
+    // What it was given was never sent.
+    const sent = result.calls.filter(({ recorded }) => recorded !== undefined);
+    expect(sent).toHaveLength(2);
+    expect(sent.every(({ recorded, now }) => recorded === now)).toBe(true);
+  }
+  expect([...ranOf(run), ...ranOf(forked)]).toEqual(before);
+
+  const side = await here.belayer.diff(run.id, forked.id);
+  console.log(
+    JSON.stringify(
+      side.calls.map(({ position, a, b, differences }) => ({
+        position,
+        a: a && { ...a, prompt: undefined },
+        b: b && { ...b, prompt: undefined },
+        differences,
+      })),
+      null,
+      1,
+    ).slice(0, 6000),
+  );
+  expect(side).toMatchObject({ same: false, partsAt: '1.1', decisionsPartAt: '1.1' });
+  const of = ({ calls }: typeof side) =>
+    calls.map(({ position, a, b }) => `${(a ?? b)?.kind} ${position}`);
+  const all = ['words 1', 'model 1', 'tool 1.1', 'tool 1.2', 'model 2', 'tool 2.1', 'model 3'];
+  expect(of(side)).toEqual(all);
+  // In files of their own as well: the fork's parent is on the other side.
+  const files = {
+    run: { recording: await record(run) },
+    fork: { recording: await record(forked) },
+  };
+  const byFile = await here.belayer.diff(files.run, files.fork);
+  expect(of(byFile)).toEqual(all);
+  expect(byFile.partsAt).toBe('1.1');
+  // Another fork of it knows of no parent: they are compared from where it begins.
+  const other = await forked.fork({ at: '3', edit: { reply: 'otherwise' } });
+  expect(await other.output()).toBe('otherwise');
+  const alone = await there.belayer.diff(files.fork, { recording: await record(other) });
+  expect(alone.b).toMatchObject({ fork: { run: forked.id, at: '3' } });
+  expect(alone.b.alone).toBeUndefined();
+  expect(alone.decisionsPartAt).toBe('3');
+  const apart = await there.belayer.diff(files.run, { recording: await record(other) });
+  expect(apart.b).toMatchObject({ alone: true, fork: { at: '3' } });
+  expect(of(apart)).toEqual(['model 3']);
 });
