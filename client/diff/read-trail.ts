@@ -62,11 +62,16 @@ export function besideFork(
   const at = fork.head.alone === true ? fork.head.fork?.at : undefined;
   if (at === undefined) return { trail, fork };
   const before = trail.calls.filter((call) => isBefore(call, at));
+  // A fork at a tool call was given the reply that asked for it.
+  const own = withoutSharedWords(fork.calls, before).filter((call) => !isGiven(call, at));
   return {
     trail: { ...trail, calls: trail.calls.filter((call) => !before.includes(call)) },
-    fork: { ...fork, calls: withoutSharedWords(fork.calls, before) },
+    fork: { ...fork, calls: own },
   };
 }
+
+const isGiven = (call: TrailCall, at: Position): boolean =>
+  call.kind !== 'words' && isBefore(call, at);
 
 /** Words stand before the call at their position: a fork at that call has heard them too. */
 function isBefore(call: TrailCall, position: Position): boolean {
