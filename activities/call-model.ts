@@ -23,7 +23,7 @@ import type { AnyAgent } from '../definitions/internal.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import { chainHead, sha256 } from '../storage/hash.ts';
 import { type OpenedModelCall, runUnknown } from '../storage/ledger.ts';
-import { type ActivityCall, asActivity } from './activity-call.ts';
+import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
 import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
@@ -41,12 +41,15 @@ import { closePrompt, withMessages } from './transcript-cache.ts';
 
 export function createCallModel(deps: ActivityDependencies) {
   return asActivity(deps.worker, async (input: CallModelInput, call): Promise<CallModelOutput> => {
+    const began = performance.now();
     const output =
       input.given === true
         ? await giveReply(deps, call, input)
         : await attemptModelCall(deps, call, input);
     // Markers of local activities hold no input, so the result names it.
-    return input.near === true ? { ...output, input: sha256(canonicalJson(input)) } : output;
+    return input.near === true
+      ? { ...output, ...nearTime(began), input: sha256(canonicalJson(input)) }
+      : output;
   });
 }
 

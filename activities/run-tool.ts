@@ -16,7 +16,7 @@ import { untilStored } from '../storage/database.ts';
 import { sha256 } from '../storage/hash.ts';
 import { readAnswer } from '../storage/transcript.ts';
 import { limits } from '../contracts/limits.ts';
-import { type ActivityCall, asActivity } from './activity-call.ts';
+import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import { boundsOf } from './attempt-bounds.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -32,9 +32,10 @@ export function createRunTool(deps: ActivityDependencies) {
   return asActivity(deps.worker, async (input: RunToolInput, call): Promise<RunToolOutput> => {
     if (input.given === true) return giveResult(deps, call.run, input);
     const atHand = await prepare(deps, call, input);
-    return atHand.tool.data.effect === 'write'
-      ? await runEffect(deps, atHand)
-      : await runRead(deps, atHand);
+    if (atHand.tool.data.effect === 'write') return runEffect(deps, atHand);
+    const began = performance.now();
+    const output = await runRead(deps, atHand);
+    return call.isLocal ? { ...output, ...nearTime(began) } : output;
   });
 }
 

@@ -38,6 +38,8 @@ export interface AgentRunInput {
   readonly ask?: AskPolicy;
   readonly escalate?: readonly EscalationCause[];
   readonly session?: SessionPolicy;
+  /** How the run tells the time: see `workflows/run-clock.ts`. Absent in runs from before. */
+  readonly clock?: 'events';
   /** Set by continue-as-new, and on a fork: what its parent had come to. */
   readonly carried?: CarriedState;
   /**
@@ -183,7 +185,7 @@ export interface ProposedCall {
   readonly error?: ToolErrorNote;
 }
 
-export type CallModelOutput = { readonly input?: Hash } & (
+export type CallModelOutput = { readonly input?: Hash; readonly tookMs?: number } & (
   | {
       readonly kind: 'calls';
       readonly transcript: TranscriptHead;
@@ -252,6 +254,8 @@ export interface RunToolInput {
 export type RunToolOutput = {
   /** Hash of the input: local activity markers hold none. */
   readonly input: Hash;
+  /** Of a near call that took `limits.nearCallToldMsMin` or more: the run's clock has no other word of it. */
+  readonly tookMs?: number;
 } & (
   | {
       readonly kind: 'done';

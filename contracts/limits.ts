@@ -254,6 +254,10 @@ export const limits = {
   // --- history ---------------------------------------------------------------------------------
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,
+  /** A near call of at most 8 s leaves a marker, and three events for each time that it prolongs its task. */
+  nearCallEventsMax: 7,
+  /** A near call that took less says nothing of it: it would be most of its marker, and time moves on with the next. */
+  nearCallToldMsMin: 100,
 
   // --- recordings ------------------------------------------------------------------------------
   /** How long the histories of runs that have ended are kept: what replay, rerun and fork feed on. */

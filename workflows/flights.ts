@@ -6,7 +6,12 @@ import {
   isCancellation,
   ParentClosePolicy,
 } from '@temporalio/workflow';
-import type { CallModelOutput, EntryRef, RunToolOutput } from '../contracts/agent-run.ts';
+import type {
+  CallModelOutput,
+  EntryRef,
+  OpenChildOutput,
+  RunToolOutput,
+} from '../contracts/agent-run.ts';
 import { toolErrorCode } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import { workflowType } from '../contracts/messages.ts';
@@ -33,6 +38,12 @@ import {
   waitForTheWorld,
 } from './persist.ts';
 
+interface Flight<Value> {
+  /** A local activity: its coming back is no event of the history's own. */
+  readonly near: boolean;
+  readonly result: Promise<Value>;
+}
+
 type Landed<Value> =
   | { readonly kind: 'landed'; readonly value: Value }
   | { readonly kind: 'failed'; readonly failed: Failed }
@@ -44,15 +55,24 @@ type Landed<Value> =
  * `silence: 'again'` is for calls that are free of harm when repeated: the position memoises, each
  * model attempt is charged, so the ceiling ends it. A tool that gave no answer is for the rules.
  */
-async function landing<Value>(
+async function landing<Value extends { readonly tookMs?: number }>(
   run: AgentRun,
   silence: 'again' | 'fails',
-  call: (time: number) => Promise<Value>,
+  call: (time: number) => Flight<Value>,
 ): Promise<Landed<Value>> {
   for (let time = 1; ; time += 1) {
+    const { near, result } = call(time);
+    const sinceMs = run.clock.nowMs;
+    const comeBack = (tookMs?: number): void => {
+      if (near) run.clock.nearCallLanded(sinceMs, tookMs);
+      else run.clock.tick();
+    };
     try {
-      return { kind: 'landed', value: await call(time) };
+      const value = await result;
+      comeBack(value.tookMs);
+      return { kind: 'landed', value };
     } catch (error) {
+      comeBack();
       if (isCancellation(error)) return { kind: 'aborted' };
       const failed = readFailure(error);
       if (!isWaitable(failed) && !(silence === 'again' && isSilence(failed)))
@@ -82,8 +102,9 @@ export async function flyModelCall(
     summary: `${position} ${model}`,
     isLastModel: state.modelIndex + 1 >= input.models.length,
   });
-  const landed = await landing<CallModelOutput>(run, 'again', () =>
-    callModel({
+  const landed = await landing<CallModelOutput>(run, 'again', () => ({
+    near,
+    result: callModel({
       position,
       definition: input.definition,
       model,
@@ -94,7 +115,7 @@ export async function flyModelCall(
       ...(input.customer === undefined ? {} : { customer: input.customer }),
       ...(isGiven(run, position) ? { given: true as const } : {}),
     }),
-  );
+  }));
   switch (landed.kind) {
     case 'landed':
       return run.change((now) => afterModelReply(now, position, landed.value));
@@ -116,7 +137,7 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
     const timeoutMs =
       near || policy.movesToQueueMs === undefined ? policy.timeoutMs : policy.movesToQueueMs;
     const runTool = toolCall(policy, { near, timeoutMs, summary: `${position} ${proposed.tool}` });
-    return runTool({
+    const result = runTool({
       position,
       definition: run.input.definition,
       id: proposed.id,
@@ -135,6 +156,7 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
       ...(call.attemptsBefore === undefined ? {} : { attemptsBefore: call.attemptsBefore }),
       ...(given ? { given: true as const } : {}),
     });
+    return { near, result };
   });
   landTool(run, position, landed);
 }
@@ -185,8 +207,9 @@ function landTool(run: AgentRun, position: Position, landed: Landed<RunToolOutpu
 
 async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<void> {
   const { position, proposed } = call;
-  const opened = await landing(run, 'again', () =>
-    bookkeeping.openChild({
+  const opened = await landing<OpenChildOutput & { readonly tookMs?: never }>(run, 'again', () => ({
+    near: true,
+    result: bookkeeping.openChild({
       position,
       agent,
       caller: run.input.agent,
@@ -197,7 +220,7 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
       id: proposed.id,
       depth: run.input.depth + 1,
     }),
-  );
+  }));
   if (opened.kind !== 'landed') return landTool(run, position, opened);
   const child = opened.value;
   switch (child.kind) {
@@ -227,17 +250,19 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
     // However it ended, its own books say it; what they say is the result.
     halted = isCancellation(error);
   }
+  run.clock.tick();
   // What a halted child spent is its parent's too.
   await CancellationScope.nonCancellable(async () => {
-    const closed = await landing(run, 'again', () =>
-      bookkeeping.closeChild({
+    const closed = await landing(run, 'again', () => ({
+      near: true,
+      result: bookkeeping.closeChild({
         position,
         id: proposed.id,
         run: child.run,
         argumentsHash: proposed.argumentsHash,
         tool: proposed.tool,
       }),
-    );
+    }));
     if (halted) run.change((now) => afterAborted(now, position));
     else landTool(run, position, closed);
   });
