@@ -38,6 +38,8 @@ export interface AgentRunInput {
   readonly ask?: AskPolicy;
   readonly escalate?: readonly EscalationCause[];
   readonly session?: SessionPolicy;
+  /** Of a fork: steps of its parent, which its limit does not count though its positions do. */
+  readonly stepsBefore?: number;
   /** How the run tells the time: see `workflows/run-clock.ts`. Absent in runs from before. */
   readonly clock?: 'events';
   /** Set by continue-as-new, and on a fork: what its parent had come to. */

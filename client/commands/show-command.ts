@@ -1,5 +1,6 @@
 import { BelayerError, failureType } from '../../contracts/failures.ts';
-import { isPosition, modelPosition, type Position, stepOf } from '../../contracts/positions.ts';
+import { isPosition, modelPosition, type Position } from '../../contracts/positions.ts';
+import { holderOf } from '../../storage/forks/parent.ts';
 import { readForks } from '../../storage/forks/fork-tree.ts';
 import { readEnd } from '../../storage/reading-results.ts';
 import { readCalls, readJournal, readPrompt, type RunRow } from '../../storage/reading-runs.ts';
@@ -48,7 +49,7 @@ export async function showCommand(
   return withConnection(terminal, async ({ belayer, parts }) => {
     const run = await (await belayer.run(id)).status();
     if (at === undefined) return showRun(terminal, parts, run, flags);
-    refuseShared(run, at);
+    await refuseShared(parts, run, at);
     if (state === true) return showState(terminal, parts, id, { at, isJson: flags.json === true });
     if (prompt === true) {
       const stored = await readPrompt(parts.database, id, at);
@@ -99,11 +100,13 @@ async function showRun(
 }
 
 /** What came before a fork is shown where it happened. */
-function refuseShared({ id, forkOf, forkAt }: RunRow, at: Position): void {
-  if (forkOf === null || forkAt === null || stepOf(at) >= stepOf(forkAt)) return;
+async function refuseShared({ database }: Parts, run: RunRow, at: Position): Promise<void> {
+  const { id, forkAt } = run;
+  const holder = await holderOf(database, run, at);
+  if (holder === undefined) return;
   throw new BelayerError(
     failureType.requestUnknown,
-    `Run \`${id}\` shares what was before \`${forkAt}\` with run \`${forkOf}\`: belayer show ${forkOf} --position ${at}`,
+    `Run \`${id}\` shares what was before \`${forkAt}\`, and its own history begins there: ${holder.isHere ? `belayer show ${holder.run} --position ${at}` : `run \`${holder.run}\` has it, which is not in this database.`}`,
   );
 }
 

@@ -24,6 +24,7 @@ import { fitsSchema } from '../../storage/fits-schema.ts';
 import { type ForkToInsert, insertFork } from '../../storage/forks/insert-fork.ts';
 import {
   type AskingReply,
+  holderOf,
   type ParentRow,
   readAskingReply,
   readHead,
@@ -31,6 +32,7 @@ import {
   readParent,
   readStepCalls,
 } from '../../storage/forks/parent.ts';
+import type { Database } from '../../storage/database.ts';
 import { chainHead, chainStart, newRunId, sha256 } from '../../storage/hash.ts';
 import { runUnknown } from '../../storage/ledger.ts';
 import { checkedInput } from '../../storage/new-run.ts';
@@ -111,26 +113,34 @@ async function readAll(parts: Parts, parent: ParentRow, wish: ForkWish): Promise
   const asked =
     wish.index === undefined ? undefined : await readAskingReply(database, parent.no, wish.step);
   if (wish.index !== undefined && asked?.answer.calls[wish.index] === undefined)
-    throw notThere(parent, wish.at, asked?.answer.calls.length);
+    throw await notThere(database, { parent, at: wish.at, calls: asked?.answer.calls.length });
   const from = asked?.position ?? wish.at;
   const before = await stateBefore(parent.id, await historyOfRun(parts, parent.id), from);
-  if (before === undefined) throw notThere(parent, wish.at, undefined);
+  if (before === undefined) throw await notThere(database, { parent, at: wish.at });
   refuseRedacted(parent, { at: from, state: before.state });
   return { parent, definition, asked, before, variant: await editDefinition(definition, wish) };
 }
 
-function notThere(parent: ParentRow, at: Position, calls: number | undefined): BelayerError {
-  const { id, forkOf, forkAt } = parent;
+async function notThere(
+  database: Database,
+  wanted: {
+    readonly parent: ParentRow;
+    readonly at: Position;
+    readonly calls?: number | undefined;
+  },
+): Promise<BelayerError> {
+  const { parent, at, calls } = wanted;
   if (calls !== undefined)
     return rejected(
-      `Run \`${id}\` cannot be forked at \`${at}\`: the reply of step ${stepOf(at)} asked for ${calls} call${calls === 1 ? '' : 's'}.`,
+      `Run \`${parent.id}\` cannot be forked at \`${at}\`: the reply of step ${stepOf(at)} asked for ${calls} call${calls === 1 ? '' : 's'}.`,
     );
-  if (forkOf !== null && forkAt !== null && stepOf(at) <= stepOf(forkAt))
+  const holder = await holderOf(database, parent, at);
+  if (holder !== undefined)
     return rejected(
-      `Run \`${id}\` shares what was before \`${forkAt}\` with run \`${forkOf}\`: fork that one at \`${at}\`.`,
+      `Run \`${parent.id}\` shares what was before \`${parent.forkAt}\`, and its own history begins there: ${holder.isHere ? `fork \`${holder.run}\` at \`${at}\`` : `run \`${holder.run}\` has it, which is not in this database`}.`,
     );
   return rejected(
-    `Run \`${id}\` cannot be forked at \`${at}\`: it has not come there, as far as its history goes.`,
+    `Run \`${parent.id}\` cannot be forked at \`${at}\`: it has not come there, as far as its history goes.`,
   );
 }
 
@@ -163,7 +173,8 @@ function toInsert(
     transcript: carried.transcript,
   });
   // Steps are numbered on from the parent's, and counted from the fork.
-  const steps = base.limits.steps + (state.session === undefined ? state.step : 0);
+  const stepsBefore = state.session === undefined ? state.step : 0;
+  const steps = base.limits.steps + stepsBefore;
   const edit = editInShort(wish);
   return {
     run: id,
@@ -175,7 +186,12 @@ function toInsert(
     ...(wish.key === undefined ? {} : { key: wish.key }),
     ...(wish.reason === undefined ? {} : { reason: wish.reason }),
     ...(edit === undefined ? {} : { edit }),
-    input: { ...base, limits: { ...base.limits, steps }, carried },
+    input: {
+      ...base,
+      limits: { ...base.limits, steps },
+      ...(stepsBefore === 0 ? {} : { stepsBefore }),
+      carried,
+    },
     ...(variant === undefined ? {} : { definition: variant }),
     ...(words.first === undefined ? {} : { firstMessage: words.first }),
     ...(words.said === undefined ? {} : { said: words.said }),

@@ -1,7 +1,7 @@
 /** What the ledger holds of a run that is to be forked. */
 import type { CallModelOutput, Hash, RunToolOutput } from '../../contracts/agent-run.ts';
 import type { VoidHashes } from '../../contracts/recording.ts';
-import type { Position } from '../../contracts/positions.ts';
+import { type Position, stepOf } from '../../contracts/positions.ts';
 import type { Database } from '../database.ts';
 import type { Query } from '../transaction.ts';
 
@@ -26,6 +26,22 @@ export async function readParent(database: Database, run: string): Promise<Paren
     [run],
   );
   return row;
+}
+
+/**
+ * Of a fork, the run that has a position before it: its parent, or whoever that one was forked from.
+ * Undefined where the position is not before the fork.
+ */
+export async function holderOf(
+  database: Database,
+  fork: { readonly forkOf: string | null; readonly forkAt: Position | null },
+  at: Position,
+): Promise<{ readonly run: string; readonly isHere: boolean } | undefined> {
+  const { forkOf: run, forkAt } = fork;
+  if (run === null || forkAt === null || stepOf(at) >= stepOf(forkAt)) return undefined;
+  const parent = await readParent(database, run);
+  if (parent === undefined) return { run, isHere: false };
+  return (await holderOf(database, parent, at)) ?? { run, isHere: true };
 }
 
 /** A reply that asked for calls. */

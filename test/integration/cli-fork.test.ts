@@ -79,7 +79,7 @@ test('what a fork shares is shown where it happened, and its own prompts and sta
   const tree = (await world.ask('forks', fork, '--json')).out.trim().split('\n');
   const third = (JSON.parse(tree[3] ?? '{}') as { readonly id: string }).id;
   const before = await world.ask('show', third, '--step', '1', '--prompt');
-  expect(before.errors).toContain(`shares what was before \`2\` with run \`${fork}\`: belayer show ${fork} --position 1`); // prettier-ignore
+  expect(before.errors).toContain(`shares what was before \`2\`, and its own history begins there: belayer show ${fork} --position 1`); // prettier-ignore
   expect((await world.ask('replay', fork)).code).toBe(0);
 });
 

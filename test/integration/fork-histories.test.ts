@@ -101,7 +101,7 @@ test('a fork of a fork of a fork reads one transcript through all of them', asyn
   for (const [fork, sent] of prompts) await expectSound(world, fork, sent);
   await expect(third.fork({ at: '2' })).rejects.toMatchObject({
     type: 'ForkRejected',
-    message: expect.stringContaining(`shares what was before \`5.1\` with run \`${second.id}\``),
+    message: expect.stringContaining(`its own history begins there: fork \`${long.id}\` at \`2\``),
   });
 });
 

@@ -151,7 +151,11 @@ test('instructions, model and limits hold from there on, and no start picks them
     at: '2',
     edit: { instructions: 'Be brief.', model: 'other-model', limits: { steps: 2, costUsd: 3 } },
   });
-  expect(await fork.outcome()).toMatchObject({ kind: 'stopped', because: 'step-limit' });
+  expect(await fork.outcome()).toMatchObject({
+    kind: 'stopped',
+    because: 'step-limit',
+    detail: 'The run has made the 2 steps that it had from where it was forked.',
+  });
   expect(world.provider.requests.at(-1)?.json.model).toBe('other-model');
   expect(contents()[0]).toBe('Be brief.');
   expect(ranOf(fork)).toEqual(['2.1 c', '3.1 d']);
