@@ -10,7 +10,8 @@ import { recordedRuns } from '../../testing/rerun/recorded-run.ts';
 import { peopleAhead, recordedTools, replayMoments } from '../../testing/rerun/rerun-one.ts';
 import { Rerunning } from '../../testing/rerun/rerunning.ts';
 import { todaysAgent } from '../../testing/rerun/todays-agent.ts';
-import { app, scenarios } from '../replay/scenarios.ts';
+import { carryOut } from '../replay/carry-out.ts';
+import { app, scenarios, wholeApp } from '../replay/scenarios.ts';
 import { recordingOf } from '../support/recording-of.ts';
 import { createWorld, type World } from '../support/world.ts';
 
@@ -22,7 +23,7 @@ beforeAll(async () => {
   await world.work(app);
   // No key and no address: whoever asked a model would be told so.
   strict = await startStrictReplay();
-  reruns = await startReruns(app, { environment: {} });
+  reruns = await startReruns(wholeApp, { environment: {} });
 });
 afterAll(async () => {
   await reruns?.close();
@@ -33,13 +34,7 @@ afterAll(async () => {
 test.each(scenarios.map((scenario) => [scenario.name, scenario] as const))(
   'a rerun of %s sends the same prompts and ends the same, by its history and by content alone',
   async (_, scenario) => {
-    world.provider.script(scenario.script);
-    const run = await world.belayer.start(scenario.agent ?? 'worker', {
-      input: scenario.name,
-      key: scenario.name,
-      ...(scenario.limits === undefined ? {} : { limits: scenario.limits }),
-    });
-    await scenario.meanwhile?.(run, world);
+    const run = await carryOut(world, scenario);
     const outcome = await run.outcome();
     const recording = readRecording(await recordingOf(world, run.id));
     const asked = world.provider.requests.length;
@@ -70,7 +65,7 @@ const withoutContent = ['rejected', 'fallback-model', 'cost-limit', 'model-given
 /** Without its history, from the very first call: the same prompts, and the same end. */
 async function goesOnByContent(recording: Recording, strictly: RerunResult): Promise<void> {
   const [recorded] = recordedRuns(recording);
-  const today = todaysAgent(app, recorded.agent, recorded.frozen.models[0])!;
+  const today = todaysAgent(wholeApp, recorded.agent, recorded.frozen.models[0])!;
   const { moments } = await replayMoments(recorded, strict);
   const rerun = new Rerunning(recorded, today, {
     mode: 'live-after',

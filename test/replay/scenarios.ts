@@ -219,6 +219,9 @@ const moving = defineApp({
     }),
   ],
 });
+/** The agents of all scenarios. */
+export const wholeApp = defineApp({ agents: [...app.agents, ...moving.agents] });
+
 async function startBuild(world: World, buildId: string): Promise<void> {
   await world.work(moving, { taskQueue: 'builds', build: { deployment: 'moving', buildId } });
 }
