@@ -21,7 +21,7 @@ export async function rerunCommand(
   run: string | undefined,
   flags: RerunFlags,
 ): Promise<number> {
-  checkUsage(run, flags);
+  checkUsage(run, flags, terminal);
   if (flags.compare !== undefined) return compareResults(terminal, flags.compare, flags);
   const interrupts = watchInterrupts(terminal, () => terminal.note('Stopping.'));
   try {

@@ -47,7 +47,7 @@ export function optionsOf(
     ...(unmatched === undefined ? {} : { unmatched }),
     ...(live === undefined ? {} : { live }),
     ...(after === undefined ? {} : { after }),
-    ...(unmatched === 'ask' && terminal.isInteractive ? { ask } : {}),
+    ...(unmatched === 'ask' ? { ask } : {}),
   };
 }
 
@@ -64,7 +64,11 @@ async function askFor(
 }
 
 /** @throws WrongUsage  Options that do not fit together. */
-export function checkUsage(run: string | undefined, flags: RerunFlags): void {
+export function checkUsage(
+  run: string | undefined,
+  flags: RerunFlags,
+  { isInteractive }: Pick<Terminal, 'isInteractive'>,
+): void {
   const named = [run, flags.file, flags.since, flags.compare].filter((one) => one !== undefined);
   if (named.length !== 1)
     throw new WrongUsage(
@@ -95,6 +99,10 @@ export function checkUsage(run: string | undefined, flags: RerunFlags): void {
         throw new WrongUsage(
           `${option} is not for --mode strict, which takes everything from the recording.`,
         );
+  if (flags.unmatched === 'ask' && !isInteractive)
+    throw new WrongUsage(
+      '--unmatched ask asks a person at the terminal, and this is none: give stop or live.',
+    );
   if (flags.after !== undefined && flags.mode !== 'live-after')
     throw new WrongUsage('--after is for --mode live-after.');
   if (flags.maxCostUsd !== undefined && flags.since === undefined)

@@ -93,6 +93,7 @@ async function rerunAll({ terminal, flags, reruns, parts, runs, signal }: Batch)
             'Not started: the ceiling of live calls was reached (--max-cost-usd).',
           ),
         );
+        done += 1;
         continue;
       }
       const found = await rerunStored({ reruns, parts, flags }, run).catch((error: unknown) => {
@@ -127,12 +128,19 @@ async function rerunAll({ terminal, flags, reruns, parts, runs, signal }: Batch)
   return { results, isWhole };
 }
 
-function progressText(done: number, all: number, results: readonly RerunResult[]): string {
+/** Sub-agents' runs have results of their own: they are counted beside the runs. Exported for tests. */
+export function progressText(
+  done: number,
+  all: number,
+  results: readonly Pick<RerunResult, 'verdict'>[],
+): string {
   const counts = Object.entries(verdictWords).flatMap(([verdict, words]) => {
     const count = results.filter((result) => result.verdict === verdict).length;
     return count === 0 ? [] : [`${count} ${verdict === 'open' ? 'open' : words}`];
   });
-  return `${done} of ${all} runs${counts.length === 0 ? '' : `: ${counts.join(', ')}`}`;
+  const others = results.length - done;
+  const beside = others === 0 ? '' : ` and ${others} of sub-agents`;
+  return `${done} of ${all} runs${beside}${counts.length === 0 ? '' : `: ${counts.join(', ')}`}`;
 }
 
 /** What is the matter with one run's recording, and not with all of them. */

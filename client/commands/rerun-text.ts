@@ -26,6 +26,7 @@ export const verdictWords: Readonly<Record<RerunVerdict, string>> = {
 export function rerunText(result: RerunResult): string {
   const { run, mode, verdict, because, prompt, decision, stopped, output, outcome, history } =
     result;
+  const { nothingLive } = result;
   const lines = [`Run ${run}, ${mode}: ${verdictWords[verdict]}.`];
   if (because !== undefined) return [...lines, `  ${because}`].join('\n');
   if (decision !== undefined)
@@ -49,6 +50,7 @@ export function rerunText(result: RerunResult): string {
       ...sides({ recorded: parsed(output.recorded?.text), now: parsed(output.now.text) }),
     );
   else if (output.now !== undefined) lines.push(`The same output, SHA-256 ${output.now.hash}.`);
+  if (nothingLive !== undefined) lines.push(nothingLive);
   lines.push(callsText(result), costText(result));
   return lines.join('\n');
 }
@@ -123,6 +125,10 @@ export function summaryText(results: readonly RerunResult[]): string {
   add(
     'history does not replay',
     results.flatMap(({ history }) => (history === undefined ? [] : [history.split('\n')[0] ?? ''])),
+  );
+  add(
+    'nothing was live',
+    results.flatMap((result) => (result.nothingLive === undefined ? [] : [result.nothingLive])),
   );
   add(
     'not rerun',

@@ -144,6 +144,15 @@ const at = (part: string, position: string, change: (body: Record<string, string
       ? { ...line.body, ...change(line.body as Record<string, string>) }
       : undefined; // prettier-ignore
 
+/** A history that does not replay: its first activity has another time limit. */
+function withOtherTimeout(line: RecordingLine): Record<string, unknown> | undefined {
+  if (line.part !== 'history') return undefined;
+  const body = structuredClone(line.body) as { history: { events: Record<string, Record<string, unknown>>[] } }; // prettier-ignore
+  const call = body.history.events.find((event) => 'activityTaskScheduledEventAttributes' in event);
+  call!['activityTaskScheduledEventAttributes']!['startToCloseTimeout'] = '999s';
+  return body;
+}
+
 test('a strict rerun gives the same prompts, decisions and output, asks nobody and performs nothing', async () => {
   const recording = await aRecording();
   const asked = world.provider.requests.length;
@@ -189,13 +198,7 @@ test('a byte that was changed in a recorded reply, result, output or history is 
   });
   const otherArguments = changed(recording, at('call', '2.1', () => ({ request_hash: 'y'.repeat(43) }))); // prettier-ignore
   expect(await again({}, otherArguments)).toMatchObject({ stopped: { position: '2.1' } });
-  const otherHistory = changed(recording, (line) => {
-    if (line.part !== 'history') return undefined;
-    const body = structuredClone(line.body) as { history: { events: Record<string, Record<string, unknown>>[] } }; // prettier-ignore
-    const call = body.history.events.find((event) => 'activityTaskScheduledEventAttributes' in event); // prettier-ignore
-    call!['activityTaskScheduledEventAttributes']!['startToCloseTimeout'] = '999s';
-    return body;
-  });
+  const otherHistory = changed(recording, withOtherTimeout);
   const replayed = await again({}, otherHistory);
   // What it says by content is the same; that its history is not is said as well.
   expect(replayed.verdict).toBe('unchanged');
@@ -397,6 +400,16 @@ test('edits, answers and sub-agents are found by content behind another decision
     output: { now: { text: '"Fine."' } },
     subAgents: [{ verdict: 'unchanged', agent: 'researcher' }],
   });
+  // What the sub-agent cost is in its own result, on both sides alike.
+  const same = await again({}, delegated);
+  expect(same.verdict).toBe('unchanged');
+  expect(same.cost.beforeMicroUsd).toBeGreaterThan(0);
+  for (const { cost } of [same, ...(same.subAgents ?? [])])
+    expect([cost.afterMicroUsd, cost.afterTokens]).toEqual([cost.beforeMicroUsd, cost.beforeTokens]); // prettier-ignore
+  const [child] = same.subAgents ?? [];
+  const { costMicroUsd, tokens } = await (await world.belayer.run(same.run)).status();
+  expect(same.cost.beforeMicroUsd + (child?.cost.beforeMicroUsd ?? 0)).toBe(costMicroUsd);
+  expect(same.cost.beforeTokens + (child?.cost.beforeTokens ?? 0)).toBe(tokens);
 });
 
 test('the code of a tool that has changed runs where that is wished, whatever the recording holds', async () => {
@@ -418,13 +431,54 @@ test('live-after takes replies from the recording until a prompt is another, or 
   const same = await again({}, recording, { mode: 'live-after' });
   expect(same).toMatchObject({ verdict: 'unchanged', cost: { liveMicroUsd: 0 } });
   expect(world.provider.requests).toHaveLength(asked);
+  const nothing = await again({}, recording, { mode: 'live-after', after: '99' });
+  expect(nothing).toMatchObject({ verdict: 'unchanged', nothingLive: 'Nothing was live: no model was asked behind 99 (the last call is at 3).' }); // prettier-ignore
+  expect(same.nothingLive).toBeUndefined();
   world.provider.script([reply.text('All done.')]);
   const behind = await again({}, recording, { mode: 'live-after', after: '2' });
   expect(behind.calls.map((call) => call.reply)).toEqual(['recording', 'recording', 'live']);
+  expect(behind.nothingLive).toBeUndefined();
   expect(behind).toMatchObject({ verdict: 'output-changed', output: { now: { text: '"All done."' } } }); // prettier-ignore
   world.provider.script(ended);
   const other = await again({ instructions: 'Be kind.' }, recording, { mode: 'live-after' });
   expect(other.calls.map((call) => call.reply)).toEqual(['live', 'live', 'live']);
+});
+
+test('what a fork was given is taken from its recording in every mode, and no model is asked for it', async () => {
+  world.provider.script([reply.tools({ order: { id: 'A-17' } }), reply.text('Shipped.')]);
+  const parent = await world.belayer.start('support', { input: 'Where is A-17?' });
+  await parent.output();
+  const script: Script = [reply.text('It is elsewhere.')];
+  world.provider.script(script);
+  const fork = await parent.fork({ at: '1.1', edit: { arguments: { id: 'A-18' } } });
+  await fork.output();
+  const recording = await recordingOf(world, fork.id);
+  expect(await again({}, recording)).toMatchObject({ verdict: 'unchanged' });
+  const asked = world.provider.requests.length;
+  const result = await toolsRecorded({}, recording, script);
+  expect(result).toMatchObject({
+    verdict: 'unchanged',
+    calls: [
+      { position: '1', reply: 'recording' },
+      { position: '2', reply: 'live' },
+    ],
+  });
+  expect(world.provider.requests).toHaveLength(asked + 1);
+  expect(result.cost.afterMicroUsd).toBe(result.cost.liveMicroUsd);
+  expect(result.cost.afterTokens).toBe(result.cost.beforeTokens);
+  // By content as well, where its history does not replay.
+  const otherHistory = changed(recording, withOtherTimeout);
+  const byContent = await toolsRecorded({}, otherHistory, script);
+  expect(byContent.history).toContain('startToCloseTimeout');
+  expect(byContent).toMatchObject({ verdict: 'unchanged', calls: result.calls });
+  expect(world.provider.requests).toHaveLength(asked + 2);
+  const text = await parent.fork({ at: '1', edit: { reply: 'Given.' } });
+  await text.output();
+  const given = await again({ instructions: 'Be kind.' }, await recordingOf(world, text.id), {
+    mode: 'live-after',
+  });
+  expect(given).toMatchObject({ verdict: 'unchanged', calls: [{ reply: 'recording' }] });
+  expect(world.provider.requests).toHaveLength(asked + 2);
 });
 
 test('what people said to a session is said again at the same step, though the agent goes its own way', async () => {
@@ -484,6 +538,7 @@ test('a run that goes on is rerun as far as its recording reaches', async () => 
   expect(result).toMatchObject({
     verdict: 'open',
     outcome: { recorded: 'open', now: 'open' },
+    steps: { recorded: 2, now: 2 },
     calls: [{ position: '1' }, { position: '2' }],
   });
   await run.halt('over');

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Judgement } from '../../activities/judge-reply.ts';
 import { runProgram } from '../../client/commands/program.ts';
+import { progressText } from '../../client/commands/rerun-many.ts';
 import { rerunText, summaryText } from '../../client/commands/rerun-text.ts';
 import type { CallModelOutput, EntryRef, ProposedCall } from '../../contracts/agent-run.ts';
 import { limits } from '../../contracts/limits.ts';
@@ -139,6 +140,25 @@ test('a table counts verdicts, and says where decisions differ most', () => {
   expect(said).toMatch(/^gone +1$/m);
   // What was not rerun has no cost to be compared.
   expect(said).toContain('Cost before $0.000040 (20 tokens), after $0.000080 (24 tokens)');
+});
+
+test('progress counts runs, and what sub-agents have beside them', () => {
+  const same = { verdict: 'unchanged' } as const;
+  expect(progressText(2, 5, [same, same])).toBe('2 of 5 runs: 2 unchanged');
+  expect(progressText(2, 5, [same, { verdict: 'open' }, same])).toBe('2 of 5 runs and 1 of sub-agents: 2 unchanged, 1 open'); // prettier-ignore
+});
+
+test('a rerun in which nothing was live says so, alone and among many', () => {
+  const nothing = result('a', { nothingLive: 'Nothing was live: because.' });
+  expect(rerunText(nothing)).toContain('\nNothing was live: because.\n');
+  expect(summaryText([nothing, result('b')])).toMatch(/^Nothing was live: because\. +1$/m);
+});
+
+test('nobody can be asked without a terminal, so it is refused', async () => {
+  const words = ['rerun', 'a-run', '--mode', 'tools-recorded', '--unmatched', 'ask'];
+  const terminal = aTerminal();
+  expect(await runProgram(words, terminal)).toBe(2);
+  expect(terminal.errors()).toContain('--unmatched ask asks a person at the terminal');
 });
 
 test('one result shows both sides of its output, or where it stopped and with which arguments', () => {

@@ -11,7 +11,7 @@ import type { ModelResponse } from '../../activities/models/model-client.ts';
 import type { CallModelOutput, Spent } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { afterModelReply } from '../../rules/transitions.ts';
-import type { RunState } from '../../rules/run-state.ts';
+import { isGiven, type RunState } from '../../rules/run-state.ts';
 import type { Launch, Replied } from '../replay/strict-replay.ts';
 import { compareDecisions } from './compare-decisions.ts';
 import { callLive } from './live-models.ts';
@@ -67,7 +67,8 @@ async function followModel(
   const sent = rerun.sentAt(position);
   const isSame = sent?.promptHash === undefined || sent.promptHash === prompt.hash;
   if (settings.mode === 'live-after' && (!isSame || rerun.isBehind(position))) rerun.isLive = true;
-  const isLive = rerun.isLive && after !== undefined;
+  // What a fork was given was no model's word: no model is asked for it again.
+  const isLive = rerun.isLive && after !== undefined && !isGiven(state, position);
   rerun.noteCall(
     position,
     prompt,
@@ -84,19 +85,19 @@ async function followModel(
     rerun.countRecorded(position);
     return undefined;
   }
-  const given = isLive
+  const found = isLive
     ? await liveReply(rerun, state, prompt, position)
     : recordedReplyAt(rerun, position, { prompt, after });
-  const own = await rerun.judge(given.response);
+  const own = await rerun.judge(found.response);
   const row = recorded.calls.get(position);
   const answer = row?.answer as CallModelOutput | undefined;
   const difference =
     answer === undefined ? undefined : compareDecisions(position, answer, own, row?.output);
   const { response, judged } =
     difference === undefined && isLive && answer !== undefined
-      ? underRecordedIds(given.response, own, answer)
-      : { response: given.response, judged: own };
-  const reply = { response, judged, cost: given.cost };
+      ? underRecordedIds(found.response, own, answer)
+      : { response: found.response, judged: own };
+  const reply = { response, judged, cost: found.cost };
   const output = rerun.accept(position, { model, entries }, reply);
   rerun.steps = after.step;
   if (difference === undefined) return undefined;
@@ -124,7 +125,7 @@ function underRecordedIds(
   };
 }
 
-interface GivenReply {
+interface FoundReply {
   readonly response: ModelResponse;
   readonly cost: Spent;
 }
@@ -134,7 +135,7 @@ function recordedReplyAt(
   rerun: Rerunning,
   position: Position,
   { prompt, after }: { readonly prompt: RerunPrompt; readonly after: RunState },
-): GivenReply {
+): FoundReply {
   const { recorded, transcript } = rerun;
   const message = recorded.calls.get(position)?.fragment;
   const damaged = (because: string): RerunStopped =>
@@ -160,7 +161,7 @@ async function liveReply(
   state: RunState,
   prompt: RerunPrompt,
   position: Position,
-): Promise<GivenReply> {
+): Promise<FoundReply> {
   rerun.checkCeiling(state, position);
   const live = await callLive(await rerun.settings.models(), prompt, state.input.modelTimeoutMs);
   rerun.countLive(live.costMicroUsd, live.tokens);

@@ -16,7 +16,7 @@ import type {
 import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { decideNextStep, type NextStep } from '../../rules/decide-next-step.ts';
-import { type CallState, callAt, originOf, type RunState } from '../../rules/run-state.ts';
+import { type CallState, callAt, isGiven, originOf, type RunState } from '../../rules/run-state.ts';
 import * as change from '../../rules/transitions.ts';
 import { compareDecisions } from './compare-decisions.ts';
 import { callLive } from './live-models.ts';
@@ -171,7 +171,12 @@ async function callModel(
     return change.afterAborted(change.afterInterrupt(state), position);
   const prompt = rerun.transcript.prompt(model, entries);
   if (rerun.isBehind(position)) rerun.isLive = true;
-  const again = rerun.isLive ? undefined : rerun.recordedReplyTo(prompt);
+  // What a fork was given was no model's word, and stays given as long as the fork is the same.
+  const given =
+    rerun.decision === undefined && isGiven(before, position)
+      ? rerun.givenReplyAt(position)
+      : undefined;
+  const again = given ?? (rerun.isLive ? undefined : rerun.recordedReplyTo(prompt));
   const isStrict = rerun.settings.mode === 'strict';
   if (again === undefined && !isStrict) rerun.isLive = true;
   // Until a decision is another, the recorded call of the same position is the one to be held against.

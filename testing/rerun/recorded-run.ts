@@ -11,7 +11,7 @@ import type {
 } from '../../contracts/agent-run.ts';
 import { BelayerError, failureType, invariant } from '../../contracts/failures.ts';
 import type { FrozenAgent } from '../../contracts/definitions.ts';
-import type { Position } from '../../contracts/positions.ts';
+import { type Position, stepOf } from '../../contracts/positions.ts';
 import type { RecordingLine } from '../../contracts/recording.ts';
 import { promptTail } from '../../rules/render-message.ts';
 import type { Recording, RecordedHistories } from '../../storage/recordings/read-recording.ts';
@@ -51,6 +51,10 @@ export interface RecordedAttempt {
   readonly hasUsage: boolean;
 }
 
+/** Without what sub-agents cost, which is in the attempts of their own runs. */
+export const ownAttempts = (attempts: readonly RecordedAttempt[]): readonly RecordedAttempt[] =>
+  attempts.filter(({ kind }) => kind !== 'child');
+
 export interface RecordedRequest {
   readonly position: Position;
   /** Milliseconds since the epoch. */
@@ -84,6 +88,7 @@ export class RecordedRun {
   readonly outcome: RunOutcome | undefined;
   readonly hasEnded: boolean;
   readonly outputAt: Position | undefined;
+  /** Model calls that count as steps, as far as the run has come. */
   readonly steps: number;
   readonly system: string | undefined;
   /** First to last. */
@@ -114,9 +119,9 @@ export class RecordedRun {
     this.hasEnded = textOr(row['ended_at']) !== undefined;
     this.outcome = this.hasEnded ? parsed<RunOutcome>(row['outcome']) : undefined;
     this.outputAt = textOr(row['output_at']);
-    this.steps = number(row['steps']);
     this.system = textOr(row['system']);
     for (const call of rows('call').map(toCall)) this.calls.set(call.position, call);
+    this.steps = this.hasEnded ? number(row['steps']) : this.#stepsSoFar(textOr(row['fork_at']));
     for (const said of rows('said')) this.said.set(text(said['hash']), text(said['body']));
     for (const entry of rows('entry'))
       this.#entries.set(`${number(entry['chain'])}.${number(entry['seq'])}`, {
@@ -164,6 +169,13 @@ export class RecordedRun {
       if (role === 'tool') return content ?? '';
     }
     return undefined;
+  }
+
+  /** A run's row has its steps when it has ended. A fork counts its parent's. */
+  #stepsSoFar(forkAt: Position | undefined): number {
+    const done = [...this.calls.values()].filter(({ kind, isDone }) => kind === 'model' && isDone);
+    const shared = forkAt === undefined ? 0 : stepOf(forkAt) - 1;
+    return Math.max(shared, ...done.map(({ position }) => stepOf(position)));
   }
 
   #parent(run: string): RecordedRun {

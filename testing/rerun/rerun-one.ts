@@ -11,7 +11,7 @@ import { readExported } from '../replay/read-exported.ts';
 import type { FoundDifference, StrictReplay } from '../replay/strict-replay.ts';
 import { follow, type ReplayedMoment } from './follow.ts';
 import { type Ahead, goOn } from './go-on.ts';
-import type { RecordedRun } from './recorded-run.ts';
+import { ownAttempts, type RecordedRun } from './recorded-run.ts';
 import { RecordedRequests, RecordedTools, type ToolUse } from './recorded-tools.ts';
 import type {
   RerunMode,
@@ -238,6 +238,7 @@ function toResult(
     ...(stopped === undefined ? {} : { stopped }),
     ...(prompt === undefined ? {} : { prompt }),
     ...(decision === undefined ? {} : { decision }),
+    ...nothingLive(rerun, stopped),
     outcome: isOver ? names : { recorded: names.recorded },
     output: {
       ...(then === undefined ? {} : { recorded: then }),
@@ -251,6 +252,20 @@ function toResult(
       liveMicroUsd: rerun.liveMicroUsd,
     },
     calls: rerun.calls,
+  };
+}
+
+/** Such a rerun has tried nothing, however same it is. */
+function nothingLive(
+  { settings: { after }, calls }: Rerunning,
+  stopped: StoppedAt | undefined,
+): Pick<RerunResult, 'nothingLive'> {
+  if (after === undefined || stopped !== undefined) return {};
+  if (calls.some(({ reply }) => reply === 'live')) return {};
+  const last = calls.at(-1)?.position;
+  const where = last === undefined ? 'it came to none' : `the last call is at ${last}`;
+  return {
+    nothingLive: `Nothing was live: no model was asked behind ${after} (${where}).`,
   };
 }
 
@@ -287,7 +302,7 @@ function recordedOutput({ outcome, outputAt, calls }: RecordedRun): RerunOutput 
 }
 
 function costBefore({ attempts }: RecordedRun): { beforeMicroUsd: number; beforeTokens: number } {
-  const own = attempts.filter(({ kind }) => kind !== 'child');
+  const own = ownAttempts(attempts);
   return {
     beforeMicroUsd: own.reduce((sum, { costMicroUsd }) => sum + costMicroUsd, 0),
     beforeTokens: own.reduce(

@@ -40,6 +40,8 @@ export interface RerunResult {
   readonly stopped?: StoppedAt;
   /** How its history does not replay on today's workflow code: the rerun then went by content from the first call. */
   readonly history?: string;
+  /** Of `live-after` with a position: that no model call came behind it, so that nothing was live. */
+  readonly nothingLive?: string;
   /** The first prompt that is not the recorded one. */
   readonly prompt?: PromptDifference;
   /** The first decision that is not the recorded one. */

@@ -18,11 +18,12 @@ import { sha256 } from '../../storage/hash.ts';
 import { differingValues } from './differing-values.ts';
 import type { LiveModels } from './live-models.ts';
 import { recordedReply } from './recorded-reply.ts';
-import type {
-  RecordedAttempt,
-  RecordedCall,
-  RecordedRequest,
-  RecordedRun,
+import {
+  ownAttempts,
+  type RecordedAttempt,
+  type RecordedCall,
+  type RecordedRequest,
+  type RecordedRun,
 } from './recorded-run.ts';
 import type {
   DecisionDifference,
@@ -243,8 +244,18 @@ export class Rerunning {
       ({ promptHash, outcome, position }) =>
         promptHash === prompt.hash && outcome === 'ok' && !this.#counted.has(position),
     );
-    const row = attempt && this.recorded.calls.get(attempt.position);
-    if (attempt === undefined || row?.fragment === undefined) return undefined;
+    return attempt && this.#replyOf(attempt);
+  }
+
+  /** The reply that whoever forked the run gave it, or that the fork shares. */
+  givenReplyAt(position: Position): RecordedReplyFound | undefined {
+    const attempt = this.recorded.attemptsAt(position).find(({ outcome }) => outcome === 'ok');
+    return attempt && this.#replyOf(attempt);
+  }
+
+  #replyOf(attempt: RecordedAttempt): RecordedReplyFound | undefined {
+    const row = this.recorded.calls.get(attempt.position);
+    if (row?.fragment === undefined) return undefined;
     this.countRecorded(attempt.position);
     const { costMicroUsd: cost, inputTokens, outputTokens } = attempt;
     return {
@@ -273,11 +284,14 @@ export class Rerunning {
     return this.calls.some((call) => call.position === after) && position !== after;
   }
 
-  /** What a recorded call would cost again: its tokens at today's prices, else what it cost then. */
+  /**
+   * What a recorded call would cost again: its tokens at today's prices, else what it cost then. Nothing for a
+   * sub-agent: its own result counts that.
+   */
   countRecorded(position: Position): void {
     if (this.#counted.has(position)) return;
     this.#counted.add(position);
-    for (const attempt of this.recorded.attemptsAt(position)) {
+    for (const attempt of ownAttempts(this.recorded.attemptsAt(position))) {
       this.afterMicroUsd += recost(attempt, this.settings.priceOf);
       this.afterTokens += attempt.inputTokens + attempt.outputTokens;
     }
