@@ -1,5 +1,12 @@
 /** Builds of an application side by side: Temporal's worker deployments, in the words of this project. */
 
+/** Temporal writes `deployment.build` and `deployment:build`, so neither mark may be in a name. */
+export const deploymentName = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
+export const buildName = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+
+export const deploymentNameRule = 'letters, digits, _ and -, and begin with one of the first two';
+export const buildNameRule = 'letters, digits, ., _ and -, and begin with one of the first two';
+
 /** One build of one deployment. Both names reach histories, by Temporal's own events. */
 export interface Build {
   readonly deployment: string;

@@ -245,6 +245,8 @@ export const limits = {
   /** A change is seen by whoever asks next: Temporal hands it on within 2 s. */
   deploymentRetryEveryMs: 300,
   deploymentNameCharsMax: 100,
+  /** A commit's hash has 40. */
+  buildIdCharsMax: 100,
   /** Rows of one page of Temporal's list; 100 is its own limit. */
   deploymentsPageRowsMax: 100,
   deploymentsShownMax: 1_000,

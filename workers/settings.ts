@@ -4,6 +4,12 @@ import { z } from 'zod';
 import { type PriceOverrides, priceOverridesFrom } from '../activities/models/price-overrides.ts';
 import { type Environment, parseEnvironment } from '../client/settings.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import {
+  buildName,
+  buildNameRule,
+  deploymentName,
+  deploymentNameRule,
+} from '../contracts/deployments.ts';
 import { limits } from '../contracts/limits.ts';
 import type { MailSettings } from './announce/mail.ts';
 import { mailSettings, announceShape, webhookSettings, wholeGroups } from './announce/settings.ts';
@@ -35,10 +41,6 @@ export interface WorkerSettings {
 
 const text = z.string().trim().min(1, 'is empty');
 
-/** Temporal writes `deployment.build` and `deployment:build`, so neither mark may be in a name. */
-const nameInVersion = /^[A-Za-z0-9][A-Za-z0-9_-]*$/;
-const buildInVersion = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
-
 const isDeployed = (read: { readonly BELAYER_DEPLOYMENT?: unknown }): boolean =>
   read.BELAYER_DEPLOYMENT !== undefined;
 
@@ -50,10 +52,12 @@ const shape = z.object({
     .optional(),
   BELAYER_MODEL: text.max(256, 'has more than 256 characters').optional(),
   BELAYER_PRICES: text.optional(),
-  BELAYER_BUILD_ID: text.max(100, 'has more than 100 characters').optional(),
+  BELAYER_BUILD_ID: text
+    .max(limits.buildIdCharsMax, `has more than ${limits.buildIdCharsMax} characters`)
+    .optional(),
   BELAYER_DEPLOYMENT: text
     .max(limits.deploymentNameCharsMax, `has more than ${limits.deploymentNameCharsMax} characters`)
-    .regex(nameInVersion, `must be letters, digits, _ and -, and begin with one of the first two`)
+    .regex(deploymentName, `must be ${deploymentNameRule}`)
     .optional(),
   BELAYER_LOG: z
     .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
@@ -87,11 +91,10 @@ const schema = wholeGroups(shape)
     (read) =>
       !isDeployed(read) ||
       read.BELAYER_BUILD_ID === undefined ||
-      buildInVersion.test(read.BELAYER_BUILD_ID),
+      buildName.test(read.BELAYER_BUILD_ID),
     {
       path: ['BELAYER_BUILD_ID'],
-      message:
-        'must be letters, digits, ., _ and -, and begin with one of the first two, where BELAYER_DEPLOYMENT is set',
+      message: `must be ${buildNameRule}, where BELAYER_DEPLOYMENT is set`,
       when: () => true,
     },
   );

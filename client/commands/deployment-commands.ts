@@ -1,6 +1,7 @@
 /** The grammar of deployments: builds of an application side by side. */
 import type { Command } from 'commander';
 import type { DeploymentFlags, MoveFlags } from './deployments-command.ts';
+import { WrongUsage } from './exit-codes.ts';
 import { percentFrom } from './parse-numbers.ts';
 import type { Carry } from './program.ts';
 
@@ -19,10 +20,16 @@ export function addDeploymentCommands(program: Command, carry: Carry): void {
   withFlags(deployments.command('list', { isDefault: true }))
     .summary('list the builds')
     .description('Lists the builds of a deployment, or of all, the newest first.')
-    .action((flags: DeploymentFlags) =>
-      carry(async (terminal) =>
-        (await import('./deployments-command.ts')).deploymentsCommand(terminal, flags),
-      ),
+    // A command that is misspelt comes here, as this is the default one.
+    .allowExcessArguments()
+    .action((flags: DeploymentFlags, { args: [extra] }: Command) =>
+      carry(async (terminal) => {
+        if (extra !== undefined)
+          throw new WrongUsage(
+            `\`${extra}\` is no command of \`belayer deployments\`: list, promote, rollback, move. A list takes --deployment NAME.`,
+          );
+        return (await import('./deployments-command.ts')).deploymentsCommand(terminal, flags);
+      }),
     );
 
   withFlags(deployments.command('promote'))

@@ -1,3 +1,10 @@
+import {
+  buildName,
+  buildNameRule,
+  deploymentName,
+  deploymentNameRule,
+} from '../../contracts/deployments.ts';
+import { limits } from '../../contracts/limits.ts';
 import { deploymentOf, promote, rollBack } from '../deployments/change-deployment.ts';
 import { type Move, moveAll, moveRun } from '../deployments/move-run.ts';
 import {
@@ -29,7 +36,7 @@ export async function deploymentsCommand(
   terminal: Terminal,
   flags: DeploymentFlags,
 ): Promise<number> {
-  const named = flags.deployment ?? fromEnvironment(terminal);
+  const named = namedOf(terminal, flags);
   const builds = await asking(terminal, async ({ temporal }) => {
     if (named !== undefined) return (await deploymentOf({ temporal, deployment: named })).builds;
     const rows: BuildRow[] = [];
@@ -49,6 +56,7 @@ export async function promoteCommand(
   flags: DeploymentFlags & { readonly ramp?: number },
 ): Promise<number> {
   const { ramp } = flags;
+  checkBuildName('The build', build);
   const deployment = nameOf(terminal, flags);
   const after = await asking(terminal, ({ temporal, by }) =>
     promote({ temporal, deployment, by }, build, ramp),
@@ -81,6 +89,8 @@ export async function moveCommand(
   const { from } = flags;
   if ((run === undefined) === (from === undefined))
     throw new WrongUsage('Name either a run or --from BUILD.');
+  if (from !== undefined) checkBuildName('The build of --from', from);
+  checkBuildName('The build of --to', flags.to);
   const to = { deployment: nameOf(terminal, flags), buildId: flags.to };
   const moves = await asking(terminal, (stores) =>
     run === undefined ? moveAll(stores, { from: from ?? '', to }) : moveRun(stores, run, to),
@@ -97,8 +107,34 @@ const moveLine = ({ run, outcome, detail }: Move): string =>
 const fromEnvironment = ({ environment }: Terminal): string | undefined =>
   environment['BELAYER_DEPLOYMENT'] === '' ? undefined : environment['BELAYER_DEPLOYMENT'];
 
-function nameOf(terminal: Terminal, { deployment }: DeploymentFlags): string {
+/** @throws WrongUsage  No worker may have that name. */
+function namedOf(terminal: Terminal, { deployment }: DeploymentFlags): string | undefined {
   const name = deployment ?? fromEnvironment(terminal);
+  if (name !== undefined)
+    checkName('The deployment', name, {
+      pattern: deploymentName,
+      rule: deploymentNameRule,
+      charsMax: limits.deploymentNameCharsMax,
+    });
+  return name;
+}
+
+const checkBuildName = (what: string, name: string): void =>
+  checkName(what, name, { pattern: buildName, rule: buildNameRule, charsMax: limits.buildIdCharsMax }); // prettier-ignore
+
+function checkName(
+  what: string,
+  name: string,
+  { pattern, rule, charsMax }: { readonly pattern: RegExp; readonly rule: string; readonly charsMax: number }, // prettier-ignore
+): void {
+  if (pattern.test(name) && name.length <= charsMax) return;
+  throw new WrongUsage(
+    `${what}, \`${safeLine(name)}\`, cannot be one: a name must be ${rule}, at most ${charsMax} characters.`,
+  );
+}
+
+function nameOf(terminal: Terminal, flags: DeploymentFlags): string {
+  const name = namedOf(terminal, flags);
   if (name !== undefined) return name;
   throw new WrongUsage('Name the deployment: --deployment NAME, or BELAYER_DEPLOYMENT.');
 }

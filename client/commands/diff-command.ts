@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { BelayerError, failureType } from '../../contracts/failures.ts';
 import { isPosition, stepOf } from '../../contracts/positions.ts';
+import { runUnknown } from '../../storage/ledger.ts';
 import { diffRuns, type DiffSide } from '../diff/diff-runs.ts';
 import type { RunDiff } from '../diff/run-diff.ts';
 import { diffText, someCallsText } from './diff-text.ts';
@@ -34,10 +35,19 @@ export async function diffCommand(
     );
   const [a, b] = [sideOf(terminal, sides[0]), sideOf(terminal, sides[1])];
   const diff = await read(terminal, a, b).catch((error: unknown) => {
+    if (!isBelayerError(error)) throw error;
     // Not 1, which says that runs differ.
-    if (isBelayerError(error) && error.type === failureType.recordingDamaged)
-      throw new WrongUsage(error.message);
-    throw error;
+    if (error.type === failureType.recordingDamaged)
+      throw new BelayerError(failureType.inputRejected, error.message, { cause: error });
+    const unknown = [a, b]
+      .filter((side) => typeof side === 'string')
+      .find((side) => error.message === runUnknown(side).message);
+    if (error.type !== failureType.runUnknown || unknown === undefined) throw error;
+    throw new BelayerError(
+      failureType.runUnknown,
+      `There is neither a run \`${unknown}\` in this database nor a file of that name. \`belayer runs\` lists runs.`,
+      { cause: error },
+    );
   });
   const isPart = step !== undefined || position !== undefined;
   const shown = isPart ? partOf(diff, flags) : diff;
@@ -62,10 +72,12 @@ const read = (terminal: Terminal, a: DiffSide, b: DiffSide): Promise<RunDiff> =>
 /** A file that exists, `FILE#RUN` for one of the runs in it, else the id of a run. */
 function sideOf(terminal: Terminal, word: string): DiffSide {
   const whole = fileOf(terminal, word);
-  if (whole !== undefined) return { recording: whole };
+  if (whole !== undefined) return { recording: whole, name: resolve(terminal.folder, word) };
   const at = word.lastIndexOf('#');
-  const recording = at < 0 ? undefined : fileOf(terminal, word.slice(0, at));
-  return recording === undefined ? word : { recording, run: word.slice(at + 1) };
+  const file = word.slice(0, Math.max(at, 0));
+  const recording = file === '' ? undefined : fileOf(terminal, file);
+  if (recording === undefined) return word;
+  return { recording, run: word.slice(at + 1), name: resolve(terminal.folder, file) };
 }
 
 function fileOf(terminal: Terminal, name: string): Buffer | undefined {

@@ -79,7 +79,7 @@ function extension(event: Extract<RunEvent, { kind: 'run.extended' }>): string {
   return [
     ...(costMicroUsd > 0 ? [usd(costMicroUsd)] : []),
     ...(more > 0 ? [tokens(more)] : []),
-    ...(steps > 0 ? [`${steps} steps`] : []),
+    ...(steps > 0 ? [`${steps} step${steps === 1 ? '' : 's'}`] : []),
     ...(wallMs > 0 ? [`${duration(wallMs)} of work`] : []),
   ].join(', ');
 }

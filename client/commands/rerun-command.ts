@@ -1,9 +1,8 @@
 /** `belayer rerun`: runs again from their recordings, on the application as it is now. */
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { readRecording, type Recording } from '../../storage/recordings/read-recording.ts';
 import { recordingOfRun } from '../recordings/recording-of-run.ts';
-import { exitCode, WrongUsage } from './exit-codes.ts';
+import { exitCode } from './exit-codes.ts';
+import { namingFile, readGivenFile } from './given-file.ts';
 import { type Interrupts, watchInterrupts } from './interrupts.ts';
 import { withReruns } from './load-rerun.ts';
 import { compareResults } from './rerun-compare.ts';
@@ -42,10 +41,14 @@ async function rerunSingle(
   { signal }: Interrupts,
 ): Promise<number> {
   // A file is read before anything is loaded: a wrong one is told at once.
-  const given = run === undefined ? readFile(terminal, flags.file ?? '') : undefined;
+  const { file = '' } = flags;
+  const given =
+    run === undefined ? await namingFile(terminal, file, readFile(terminal, file)) : undefined;
   const options = optionsOf(terminal, flags, signal);
   const result = await withReruns(terminal, flags.app, options, async (reruns) =>
-    reruns.rerun(given ?? (await fetched(terminal, run ?? ''))),
+    given === undefined
+      ? reruns.rerun(await fetched(terminal, run ?? ''))
+      : namingFile(terminal, file, reruns.rerun(given)),
   );
   const results = flatResults(result);
   if (flags.out !== undefined) writeResults(terminal, flags.out, results);
@@ -54,16 +57,9 @@ async function rerunSingle(
   return results.every(isSame) ? exitCode.done : exitCode.failed;
 }
 
-function readFile(terminal: Terminal, file: string): Recording {
-  const path = resolve(terminal.folder, file);
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new WrongUsage(`${path} cannot be read: ${(error as Error).message}`);
-  }
-  return readRecording(bytes);
-}
+// oxlint-disable-next-line require-await -- so that what it throws is a rejection
+const readFile = async (terminal: Terminal, file: string): Promise<Recording> =>
+  readRecording(readGivenFile(terminal, file));
 
 const fetched = (terminal: Terminal, run: string): Promise<Recording> =>
   withConnection(terminal, ({ parts }) => recordingOfRun(parts, run));

@@ -83,11 +83,14 @@ function shown(value: unknown): string {
 const parsed = (text: string | undefined): unknown =>
   text === undefined || text === '' ? undefined : (JSON.parse(text) as unknown);
 
+const counted = (count: number, what: string): string =>
+  `${count} ${what}${count === 1 ? '' : 's'}`;
+
 function callsText({ steps, calls }: RerunResult): string {
   const live = calls.filter(({ reply }) => reply === 'live').length;
   const compared = calls.filter(({ recorded }) => recorded !== undefined);
   const same = compared.filter(({ recorded, now }) => recorded === now).length;
-  return `${steps.now} steps (recorded ${steps.recorded}); ${calls.length} model calls, ${live} live; ${same} of ${compared.length} prompts the same.`;
+  return `${counted(steps.now, 'step')} (recorded ${steps.recorded}); ${counted(calls.length, 'model call')}, ${live} live; ${same} of ${compared.length} prompts the same.`;
 }
 
 function costText({ cost }: RerunResult): string {

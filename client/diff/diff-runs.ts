@@ -19,6 +19,8 @@ export type DiffSide =
       readonly recording: string | Uint8Array;
       /** A run in it, such as a sub-agent's. Default: the run that was exported. */
       readonly run?: string;
+      /** What errors call it, such as the file's name. Default: `the recording`. */
+      readonly name?: string;
     };
 
 /**
@@ -49,6 +51,8 @@ async function diffOf(
   b: DiffSide,
 ): Promise<RunDiff> {
   const [left, right] = [sideIn(onRecord, a), sideIn(onRecord, b)];
+  await checkHeld(left, a);
+  await checkHeld(right, b);
   // One after the other: both may read through one transaction.
   const one = await readTrail(either(left, right.source), left.run);
   return compareTrails(one, await readTrail(either(right, left.source), right.run));
@@ -56,8 +60,30 @@ async function diffOf(
 
 function sideIn(onRecord: TrailSource | undefined, side: DiffSide) {
   if (typeof side === 'string') return { source: onRecord ?? nothingOnRecord, run: side };
-  const recorded = trailsInRecording(side.recording);
+  const recorded = trailsOf(side);
   return { source: recorded, run: side.run ?? recorded.run };
+}
+
+function trailsOf({ recording, name }: Exclude<DiffSide, string>) {
+  try {
+    return trailsInRecording(recording);
+  } catch (error) {
+    if (name === undefined || !(error instanceof BelayerError)) throw error;
+    throw new BelayerError(error.type, `${name}: ${error.message}`, { cause: error });
+  }
+}
+
+/** Of a run in a recording: no database is meant. */
+async function checkHeld(
+  { source, run }: { readonly source: TrailSource; readonly run: string },
+  side: DiffSide,
+): Promise<void> {
+  if (typeof side === 'string' || (await source.read(run)) !== undefined) return;
+  const { name = 'the recording' } = side;
+  throw new BelayerError(
+    failureType.runUnknown,
+    `There is no run \`${run}\` in ${name}. Without a run named, the one that was exported is taken.`,
+  );
 }
 
 /** The parent of a fork may be on the other side; the run itself is not looked for there. */

@@ -321,7 +321,11 @@ test('what is no run and what is no recording are told apart from a difference',
   const file = await exported(a, 'changed.json');
   writeFileSync(join(folder, 'none.txt'), 'not a recording');
   expect(await differ(a, 'none.txt')).toMatchObject({ code: 2, out: '' });
-  expect(await differ(`${file}#support-nobody`, a)).toMatchObject({ code: 2, out: '' });
+  const lacking = await differ(`${file}#support-nobody`, a);
+  expect(lacking).toMatchObject({ code: 2, out: '' });
+  expect(lacking.errors).toContain(`There is no run \`support-nobody\` in ${join(folder, file)}.`);
+  expect((await differ(a, 'none.jsonl')).errors).toContain('neither a run `none.jsonl` in this database nor a file'); // prettier-ignore
+  expect((await differ(a, 'none.txt')).errors).toContain(`${join(folder, 'none.txt')}: It is no recording`); // prettier-ignore
   expect((await differ(a, a, '--step', '1', '--position', '1')).code).toBe(2);
   expect((await differ(a)).code).toBe(2);
   await expect(world.belayer.diff(a, 7 as never)).rejects.toMatchObject({ name: 'InputRejected' });

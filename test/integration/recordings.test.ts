@@ -362,6 +362,7 @@ test('the commands write a whole file or none, and say what they did', async () 
   const run = await aFullRun();
   const exported = await ask(here, 'histories', 'export', run, '--out', 'run.jsonl', '--redact', '('); // prettier-ignore
   expect(exported).toMatchObject({ code: 2 });
+  expect(exported.errors).toContain('Pattern 1 of --redact is no regular expression: Unterminated group.'); // prettier-ignore
   const done = await ask(here, 'histories', 'export', run, '--out', 'run.jsonl', '--redact-field', 'email'); // prettier-ignore
   expect(done.code).toBe(0);
   expect(done.errors).toContain('2 runs, 3 executions');
@@ -374,7 +375,8 @@ test('the commands write a whole file or none, and say what they did', async () 
   writeFileSync(join(folder, 'old.json'), '{"workflowId":"w","executions":[{"runId":"r","history":{"events":[]}}]}'); // prettier-ignore
   expect(readRecording(readFileSync(join(folder, 'old.json')))).toMatchObject({ workflowId: 'w' });
   const wrong = await ask(there, 'histories', 'import', 'old.json');
-  expect(wrong.code).toBe(1);
+  expect(wrong.code).toBe(2);
+  expect(wrong.errors).toContain(`${join(folder, 'old.json')}: `);
   expect(wrong.errors).toMatch(/is not what was exported|ends in the middle/);
   expect((await ask(there, 'histories', 'import', 'none.jsonl')).code).toBe(2);
 });

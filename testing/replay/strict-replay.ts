@@ -63,6 +63,8 @@ export interface Replayed {
   readonly events: number;
   /** Commands that were compared. */
   readonly commands: number;
+  /** Of a recording: what was redacted in payloads of its histories, which are compared as they stand. */
+  readonly redacted?: { readonly executions: number; readonly values: number };
   readonly difference?: ReplayDifference;
 }
 
@@ -93,7 +95,7 @@ export class StrictReplay {
   async replay(input: ReplayInput, listener: ReplayListener = {}): Promise<Replayed> {
     const runs = readExported(input);
     this.#listener = listener;
-    let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0 };
+    let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0, ...redactedOf(runs) }; // prettier-ignore
     for (const run of runs) {
       sum = { ...sum, runs: sum.runs + 1 };
       for (const [index, { history, runId }] of run.executions.entries()) {
@@ -160,6 +162,16 @@ export class StrictReplay {
       },
     };
   }
+}
+
+/** Of the whole file, however far the replay comes. */
+function redactedOf(runs: readonly RunHistory[]): Pick<Replayed, 'redacted'> {
+  const counts = runs.flatMap(({ executions }) =>
+    executions.flatMap(({ redactedValues }) => redactedValues ?? []),
+  );
+  if (counts.length === 0) return {};
+  const values = counts.reduce((sum, count) => sum + count, 0);
+  return { redacted: { executions: counts.length, values } };
 }
 
 /** What Temporal says, without the dump of its native core that it is wrapped in. */
