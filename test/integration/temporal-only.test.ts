@@ -4,15 +4,15 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { installQuietRuntime } from '../../testing/replay/quiet-runtime.ts';
 import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
-import type { Exported } from './mutations.ts';
-import { scenarios } from './scenarios.ts';
+import type { Exported } from '../replay/mutations.ts';
+import { scenarios } from '../replay/scenarios.ts';
 
 // The way that `docs/replay.md` documents for those who want nothing but Temporal's own replay.
 installQuietRuntime();
 
 const recorded = (name: string): Exported =>
   JSON.parse(
-    readFileSync(join(import.meta.dirname, 'histories', `${name}.json`), 'utf8'),
+    readFileSync(join(import.meta.dirname, '../replay/histories', `${name}.json`), 'utf8'),
   ) as Exported;
 
 interface Replayable {
@@ -54,7 +54,10 @@ test('and with the workflows as Temporal bundles them by itself', async () => {
 });
 
 test('a history with another activity where a model was called is refused', async () => {
-  const text = readFileSync(join(import.meta.dirname, 'histories', 'answer.json'), 'utf8');
+  const text = readFileSync(
+    join(import.meta.dirname, '../replay/histories', 'answer.json'),
+    'utf8',
+  );
   const { workflowId, executions } = JSON.parse(
     text.replaceAll('"name": "callModel"', '"name": "runTool"'),
   ) as Exported;
