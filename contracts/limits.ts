@@ -256,7 +256,7 @@ export const limits = {
   // --- history ---------------------------------------------------------------------------------
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,
-  /** A near call of at most 8 s leaves a marker, and three events for each time that it prolongs its task. */
+  /** A near call of at most 8 s leaves a marker, and three events for each time that it prolongs its task; a call on the queue six. */
   nearCallEventsMax: 7,
   /** A near call that took less says nothing of it: it would be most of its marker, and time moves on with the next. */
   nearCallToldMsMin: 100,

@@ -13,14 +13,16 @@ import { limits } from '../contracts/limits.ts';
 
 export class RunClock {
   readonly #ofEvents: boolean;
+  readonly #nearModels: boolean;
   #nowMs = 0;
   #task = 0;
   #suggested = false;
-  #nearCalls = 0;
+  #wakings = 0;
 
   /** Runs from before there was a clock read Temporal's wherever they are. */
-  constructor({ clock }: AgentRunInput) {
+  constructor({ clock, modelPlacement }: AgentRunInput) {
     this.#ofEvents = clock === 'events';
+    this.#nearModels = modelPlacement === 'near';
     this.tick();
   }
 
@@ -34,18 +36,23 @@ export class RunClock {
     return this.#ofEvents ? this.#task : workflowInfo().historyLength;
   }
 
-  /** A new history is due: Temporal says so, or near calls alone have filled this one. */
+  /**
+   * A new history is due. A run whose models are near spends its time in prolonged tasks, for which a replay
+   * says another length: it counts for itself what woke it.
+   */
   get isHistoryLong(): boolean {
+    if (this.#ofEvents && this.#nearModels)
+      return this.#wakings * limits.nearCallEventsMax > limits.historyEventsMax;
     const { continueAsNewSuggested, historyLength } = workflowInfo();
     return this.#ofEvents
-      ? this.#suggested ||
-          this.#task + this.#nearCalls * limits.nearCallEventsMax > limits.historyEventsMax
+      ? this.#suggested || this.#task > limits.historyEventsMax
       : continueAsNewSuggested || historyLength > limits.historyEventsMax;
   }
 
   /** An event of the history's own has come. */
   tick(): void {
     const { continueAsNewSuggested, historyLength } = workflowInfo();
+    this.#wakings += 1;
     this.#nowMs = Math.max(this.#nowMs, Date.now());
     this.#task = historyLength;
     this.#suggested = continueAsNewSuggested;
@@ -53,7 +60,7 @@ export class RunClock {
 
   /** A near call that began at `sinceMs` has come back. */
   nearCallLanded(sinceMs: number, tookMs: number | undefined): void {
-    this.#nearCalls += 1;
+    this.#wakings += 1;
     this.#nowMs = Math.max(this.#nowMs, sinceMs + (tookMs ?? 0));
   }
 }
