@@ -10,6 +10,7 @@ import { announcements } from './migrations/0005-announcements.ts';
 import { recordings } from './migrations/0006-recordings.ts';
 import { forks } from './migrations/0007-forks.ts';
 import { deployments } from './migrations/0008-deployments.ts';
+import { toldInTurn } from './migrations/0009-told-in-turn.ts';
 
 const step = (text: string): Migration => ({
   async up(db) {
@@ -26,6 +27,7 @@ const migrations: Record<string, Migration> = {
   '0006-recordings': step(recordings),
   '0007-forks': step(forks),
   '0008-deployments': step(deployments),
+  '0009-told-in-turn': step(toldInTurn),
 };
 
 /**
