@@ -2,21 +2,19 @@
  * A model call whose reply is on record before it is made: in a fork, what its parent was told, or what
  * whoever forked put in its place. Claimed, judged and closed as any other; no provider is asked, nothing is paid.
  */
-import type { CallModelInput, CallModelOutput, TranscriptHead } from '../contracts/agent-run.ts';
+import type { CallModelInput, CallModelOutput } from '../contracts/agent-run.ts';
 import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { readReply } from '../rules/render-message.ts';
 import { untilStored } from '../storage/database.ts';
 import { readGiven } from '../storage/forks/given.ts';
-import { chainHead, sha256 } from '../storage/hash.ts';
-import { runUnknown } from '../storage/ledger.ts';
 import type { ActivityCall } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
 import { judgeReply } from './judge-reply.ts';
-import { askedFor, modelAnswer } from './model-answer.ts';
-import { overtaken } from './overtaken.ts';
+import { answerBefore, modelAnswer } from './model-answer.ts';
 import { preparePrompt } from './prepare-prompt.ts';
+import { recordReply } from './record-reply.ts';
 
 const nothing = { costMicroUsd: 0, tokens: 0 };
 
@@ -48,72 +46,29 @@ export async function giveReply(
       }),
     { deadlineMs, signal: call.cancelled },
   );
-  switch (opened.verdict) {
-    case 'finished':
-      return opened.answer as CallModelOutput;
-    case 'conflict':
-      return { kind: 'conflict' };
-    case 'halted':
-      return { kind: 'halted', reason: opened.detail ?? '' };
-    case 'no-run':
-      throw runUnknown(call.run);
-    case 'budget':
-    case 'claimed':
-      break;
-    default:
-      return opened.verdict satisfies never;
-  }
+  const known = answerBefore(opened, call.run);
+  if (known !== undefined) return known;
   invariant(opened.verdict === 'claimed', 'a reservation of nothing fits under every ceiling');
   const fragment = await readGiven(deps.database, opened.run_no, position);
   const judged = await judgeReply(agent, readReply(fragment));
-  const fragmentHash = sha256(fragment);
-  const bytes = Buffer.byteLength(fragment);
-  const { after } = prompt;
-  const transcript: TranscriptHead = {
-    chain: input.transcript.chain,
-    length: after.length + 1,
-    head: chainHead(after.head, fragmentHash),
-    bytes: after.bytes + bytes + 1,
+  const { answer } = await recordReply(deps, {
+    call,
+    input,
+    opened,
+    prompt,
+    judged,
+    fragment,
     // No provider counted it: one token for each byte of it is never too few.
-    ...(input.transcript.tokens === undefined ? {} : { tokens: prompt.tokensMax + bytes }),
-  };
-  const answer = modelAnswer(judged, transcript, nothing);
-  const closed = await untilStored(
-    () =>
-      deps.ledger.closeModelCall({
-        runNo: opened.run_no,
-        position,
-        attempt: opened.attempt,
-        token: call.token,
-        outcome: 'ok',
-        detail: 'The reply was given: no model was asked.',
-        reply: {
-          answer,
-          fragment,
-          fragmentHash,
-          ...(judged.kind === 'final' ? { output: judged.text } : {}),
-          chain: transcript.chain,
-          seq: transcript.length - 1,
-          head: transcript.head,
-        },
-        ...nothing,
-        journal: { finish_reason: 'given', chain: transcript.chain, length: after.length },
-        event: {
-          model: input.model,
-          attempt: opened.attempt,
-          costMicroUsd: 0,
-          inputTokens: 0,
-          outputTokens: 0,
-          latencyMs: 0,
-          given: true,
-          outcome: judged.kind,
-          calls: askedFor(judged),
-        },
-      }),
-    { deadlineMs },
-  );
-  if (closed.verdict === 'conflict') return { kind: 'conflict' };
-  if (closed.verdict !== 'late') return answer;
-  if (closed.answer !== null) return closed.answer;
-  throw overtaken(position);
+    tokens:
+      input.transcript.tokens === undefined
+        ? undefined
+        : prompt.tokensMax + Buffer.byteLength(fragment),
+    cost: nothing,
+    answer: (transcript) => modelAnswer(judged, transcript, nothing),
+    detail: 'The reply was given: no model was asked.',
+    journal: { finish_reason: 'given' },
+    event: { inputTokens: 0, outputTokens: 0, latencyMs: 0, given: true },
+    deadlineMs,
+  });
+  return answer;
 }

@@ -1,7 +1,35 @@
 /** What a judged reply is to its workflow, and to those who watch. */
 import type { CallModelOutput, Spent, TranscriptHead } from '../contracts/agent-run.ts';
 import { sha256 } from '../storage/hash.ts';
+import { type OpenedModelCall, runUnknown } from '../storage/ledger.ts';
 import type { Judgement } from './judge-reply.ts';
+
+/**
+ * What is known before an attempt: the reply that the position holds, or why nothing is sent.
+ *
+ * @returns undefined where an attempt was claimed, or no budget was found for it.
+ * @throws RunUnknown
+ */
+export function answerBefore(
+  { verdict, answer, detail }: OpenedModelCall,
+  run: string,
+): CallModelOutput | undefined {
+  switch (verdict) {
+    case 'finished':
+      return answer as CallModelOutput;
+    case 'conflict':
+      return { kind: 'conflict' };
+    case 'halted':
+      return { kind: 'halted', reason: detail ?? '' };
+    case 'no-run':
+      throw runUnknown(run);
+    case 'budget':
+    case 'claimed':
+      return undefined;
+    default:
+      return verdict satisfies never;
+  }
+}
 
 export function modelAnswer(
   judged: Judgement,

@@ -1,7 +1,7 @@
 import { differenceText } from '../../testing/replay/difference-text.ts';
 import { exitCode, WrongUsage } from './exit-codes.ts';
 import { namingFile, readGivenFile } from './given-file.ts';
-import { historyOfRun } from './history-of-run.ts';
+import { historyOfRun } from '../recordings/history-of-run.ts';
 import { type Replayed, withStrictReplay } from './load-replay.ts';
 import { replayMany } from './replay-many.ts';
 import { safeText } from './safe-text.ts';

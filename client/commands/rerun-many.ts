@@ -4,6 +4,7 @@ import { limits } from '../../contracts/limits.ts';
 import { readDuration } from '../../definitions/duration.ts';
 import { runsToRerun } from '../../storage/runs-to-rerun.ts';
 import type { RerunResult } from '../../testing/rerun/rerun-result.ts';
+import { eachAtOnce } from '../each-at-once.ts';
 import type { Parts } from '../parts.ts';
 import { recordingOfRun } from '../recordings/recording-of-run.ts';
 import { exitCode, isBelayerError, WrongUsage } from './exit-codes.ts';
@@ -77,25 +78,16 @@ async function rerunAll({ terminal, flags, reruns, parts, runs, signal }: Batch)
       ? limits.rerunCostMicroUsdDefault
       : Math.round(flags.maxCostUsd * 1_000_000);
   const results: RerunResult[] = [];
-  const waiting = runs.values();
   let done = 0;
   let spentMicroUsd = 0;
   let isWhole = true;
-  const work = async (): Promise<void> => {
-    for (let next = waiting.next(); next.done !== true; next = waiting.next()) {
-      const run = next.value;
-      if (spentMicroUsd >= ceilingMicroUsd) {
-        isWhole = false;
-        results.push(
-          unread(
-            run,
-            flags,
-            'Not started: the ceiling of live calls was reached (--max-cost-usd).',
-          ),
-        );
-        done += 1;
-        continue;
-      }
+  const work = async (run: RunToRerun): Promise<void> => {
+    if (spentMicroUsd >= ceilingMicroUsd) {
+      isWhole = false;
+      results.push(
+        unread(run, flags, 'Not started: the ceiling of live calls was reached (--max-cost-usd).'),
+      );
+    } else {
       const found = await rerunStored({ reruns, parts, flags }, run).catch((error: unknown) => {
         if (signal.aborted || isBelayerError(error)) throw error;
         isWhole = false;
@@ -111,17 +103,15 @@ async function rerunAll({ terminal, flags, reruns, parts, runs, signal }: Batch)
         results.push(result);
         spentMicroUsd += result.cost.liveMicroUsd;
       }
-      done += 1;
     }
+    done += 1;
   };
   const progress = setInterval(
     () => terminal.note(progressText(done, runs.length, results)),
     limits.replayProgressEveryMs,
   );
   try {
-    await Promise.all(
-      Array.from({ length: flags.atOnce ?? limits.rerunAtOnceCallsDefault }, () => work()),
-    );
+    await eachAtOnce(runs, flags.atOnce ?? limits.rerunAtOnceCallsDefault, work);
   } finally {
     clearInterval(progress);
   }

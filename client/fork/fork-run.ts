@@ -38,7 +38,7 @@ import { runUnknown } from '../../storage/ledger.ts';
 import { checkedInput } from '../../storage/new-run.ts';
 import { toStartStopped } from '../../storage/stop-flags.ts';
 import { inTransaction } from '../../storage/transaction.ts';
-import { historyOfRun } from '../commands/history-of-run.ts';
+import { historyOfRun } from '../recordings/history-of-run.ts';
 import type { Parts } from '../parts.ts';
 import { startWorkflow } from '../start-workflow.ts';
 import { checkFork, type ForkOptions, type ForkWish, type GivenReply } from './check-fork.ts';

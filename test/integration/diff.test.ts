@@ -6,13 +6,13 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import type { RunDiff } from '../../client/index.ts';
 import { runProgram } from '../../client/commands/program.ts';
-import type { Parts } from '../../client/parts.ts';
 import { exportRecording } from '../../client/recordings/export-recording.ts';
 import { importRecording } from '../../client/recordings/import-recording.ts';
 import { defineAgent, defineApp, defineTool } from '../../definitions/index.ts';
 import { reply } from '../../testing/provider/index.ts';
 import { aTerminal } from '../support/a-terminal.ts';
 import { eventually } from '../support/eventually.ts';
+import { partsOf } from '../support/parts-of.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let stateOfA1 = 'shipped';
@@ -68,8 +68,6 @@ afterAll(async () => {
   await world?.stop();
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
-
-const partsOf = ({ belayer, database, temporal }: World): Parts => ({ settings: belayer.settings, database, temporal, by: 'tester', eagerStart: false, close: () => Promise.resolve() }); // prettier-ignore
 
 async function command(...words: string[]) {
   const { temporal, databaseUrl } = world.servers.addresses;

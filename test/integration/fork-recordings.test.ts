@@ -2,7 +2,6 @@
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Run } from '../../client/index.ts';
-import type { Parts } from '../../client/parts.ts';
 import { exportRecording } from '../../client/recordings/export-recording.ts';
 import { importRecording } from '../../client/recordings/import-recording.ts';
 import { promptBytes } from '../../client/commands/prompt-bytes.ts';
@@ -12,21 +11,13 @@ import { readRecording } from '../../storage/recordings/read-recording.ts';
 import { replay, reply, rerun } from '../../testing/index.ts';
 import { clerks, ranOf } from '../support/clerks.ts';
 import { expectSound, lastMessages } from '../support/forks.ts';
+import { partsOf } from '../support/parts-of.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let here: World;
 let there: World;
 let parent: Run;
 let fork: Run;
-
-const partsOf = (world: World): Parts => ({
-  settings: world.belayer.settings,
-  database: world.database,
-  temporal: world.temporal,
-  by: 'tester',
-  eagerStart: false,
-  close: () => Promise.resolve(),
-});
 
 beforeAll(async () => {
   [here, there] = await Promise.all([createWorld(), createWorld()]);

@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Parts } from '../../client/parts.ts';
 import { exportRecording } from '../../client/recordings/export-recording.ts';
 import { importRecording } from '../../client/recordings/import-recording.ts';
 import { readHistories } from '../../client/recordings/read-histories.ts';
@@ -21,6 +20,7 @@ import { reply } from '../../testing/provider/index.ts';
 import { aTerminal } from '../support/a-terminal.ts';
 import { eventually } from '../support/eventually.ts';
 import { seeded } from '../support/seeded.ts';
+import { partsOf } from '../support/parts-of.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const apiKey = 'sk-live-Zq81mnPpL0w4TzRr77Hx';
@@ -84,15 +84,6 @@ afterAll(async () => {
   await here?.stop();
   await there?.stop();
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-});
-
-const partsOf = (world: World): Parts => ({
-  settings: world.belayer.settings,
-  database: world.database,
-  temporal: world.temporal,
-  by: 'tester',
-  eagerStart: false,
-  close: () => Promise.resolve(),
 });
 
 async function record(

@@ -1,19 +1,14 @@
 /** What a rerun learns from histories, held against what they themselves say. */
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readExported } from '../../testing/replay/read-exported.ts';
+import { installQuietRuntime } from '../../testing/replay/quiet-runtime.ts';
 import { startStrictReplay, type StrictReplay } from '../../testing/replay/strict-replay.ts';
 import { wordsOfPeople } from '../../testing/rerun/words-of-people.ts';
 import { attributesOf, type Exported, inPayload, payloadsOf } from './mutations.ts';
 
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: {
-    logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'ERROR' }) },
-  },
-});
+installQuietRuntime();
 
 const folder = join(import.meta.dirname, 'histories');
 const read = (file: string): Exported =>

@@ -1,5 +1,6 @@
 /** One rerun while it goes: what it stands on, its transcript, and what is found on the way. */
 import { judgeReply, type Judgement } from '../../activities/judge-reply.ts';
+import { modelAnswer } from '../../activities/model-answer.ts';
 import type { ModelResponse } from '../../activities/models/model-client.ts';
 import { costMicroUsd, type Price } from '../../activities/models/prices.ts';
 import type {
@@ -206,30 +207,14 @@ export class Rerunning {
         ? {}
         : { tokens: response.usage.inputTokens + response.usage.outputTokens }),
     };
-    switch (judged.kind) {
-      case 'calls':
-        for (const [index, call] of judged.calls.entries()) {
-          const at = toolPosition(stepOf(position), index);
-          if (call.error !== undefined) this.#errors.set(at, call.error);
-        }
-        return { kind: 'calls', transcript, cost, calls: judged.calls };
-      case 'final':
-        this.output = judged.text;
-        return {
-          kind: 'final',
-          transcript,
-          cost,
-          output: sha256(judged.text),
-          outputBytes: Buffer.byteLength(judged.text),
-        };
-      case 'misfit':
-        this.#problems.set(position, judged.problem);
-        return { kind: 'misfit', transcript, cost, problem: judged.problem };
-      case 'refused':
-        return { kind: 'refused', transcript, cost };
-      default:
-        return judged satisfies never;
-    }
+    if (judged.kind === 'calls')
+      for (const [index, call] of judged.calls.entries()) {
+        const at = toolPosition(stepOf(position), index);
+        if (call.error !== undefined) this.#errors.set(at, call.error);
+      }
+    if (judged.kind === 'final') this.output = judged.text;
+    if (judged.kind === 'misfit') this.#problems.set(position, judged.problem);
+    return modelAnswer(judged, transcript, cost);
   }
 
   /** Under what they hash to once they are canonical, which is how calls name them. */
