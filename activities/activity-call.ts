@@ -58,3 +58,9 @@ function begin(worker: string): ActivityCall {
     end: () => clearTimeout(timer),
   };
 }
+
+/** How long a near call took, where it counts, for the run's clock. `began`: of `performance.now()`. */
+export function nearTime(began: number): { readonly tookMs?: number } {
+  const tookMs = Math.round(performance.now() - began);
+  return tookMs < limits.nearCallToldMsMin ? {} : { tookMs };
+}

@@ -21,27 +21,36 @@ import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
 import type { AnyAgent } from '../definitions/internal.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
-import { chainHead, sha256 } from '../storage/hash.ts';
-import { type OpenedModelCall, runUnknown } from '../storage/ledger.ts';
-import { type ActivityCall, asActivity } from './activity-call.ts';
+import { sha256 } from '../storage/hash.ts';
+import type { OpenedModelCall } from '../storage/ledger.ts';
+import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
 import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
+import { giveReply } from './give-reply.ts';
 import { judgeReply, type Judgement } from './judge-reply.ts';
+import { answerBefore, modelAnswer } from './model-answer.ts';
 import type { ModelResponse } from './models/model-client.ts';
 import { ModelFailure } from './models/model-failure.ts';
 import type { ModelUsage } from './models/model-usage.ts';
 import { overBudget, refusingBudget, untilRoom, type WantedOfBudget } from './over-budget.ts';
 import { costMicroUsd, type Price, worstCaseMicroUsd } from './models/prices.ts';
 import { type PreparedPrompt, preparePrompt } from './prepare-prompt.ts';
+import { recordReply } from './record-reply.ts';
 import { streamDeltas } from './stream-deltas.ts';
 import { closePrompt, withMessages } from './transcript-cache.ts';
 
 export function createCallModel(deps: ActivityDependencies) {
   return asActivity(deps.worker, async (input: CallModelInput, call): Promise<CallModelOutput> => {
-    const output = await attemptModelCall(deps, call, input);
+    const began = performance.now();
+    const output =
+      input.given === true
+        ? await giveReply(deps, call, input)
+        : await attemptModelCall(deps, call, input);
     // Markers of local activities hold no input, so the result names it.
-    return input.near === true ? { ...output, input: sha256(canonicalJson(input)) } : output;
+    return input.near === true
+      ? { ...output, ...nearTime(began), input: sha256(canonicalJson(input)) }
+      : output;
   });
 }
 
@@ -84,26 +93,14 @@ async function attemptModelCall(
     price,
     prompt,
   });
-  switch (opened.verdict) {
-    case 'finished':
-      return opened.answer as CallModelOutput;
-    case 'conflict':
-      return { kind: 'conflict' };
-    case 'halted':
-      return { kind: 'halted', reason: opened.detail ?? '' };
-    case 'budget':
-      return budgetStop(opened, {
-        reservedMicroUsd,
-        reservedTokens,
-        cheaper: () => cheaperModel(deps, { input, definition, price, prompt }),
-      });
-    case 'claimed':
-      break;
-    case 'no-run':
-      throw runUnknown(call.run);
-    default:
-      return opened.verdict satisfies never;
-  }
+  const known = answerBefore(opened, call.run);
+  if (known !== undefined) return known;
+  if (opened.verdict === 'budget')
+    return budgetStop(opened, {
+      reservedMicroUsd,
+      reservedTokens,
+      cheaper: () => cheaperModel(deps, { input, definition, price, prompt }),
+    });
   prompt.complete(opened.fragments);
   const attempt: Attempt = {
     call,
@@ -287,78 +284,43 @@ async function closeReplied(
   reply: ModelResponse,
   journal: Readonly<Record<string, unknown>>,
 ): Promise<CallModelOutput> {
-  const { input, opened, prompt } = attempt;
+  const { call, input, opened, prompt, deadlineMs } = attempt;
+  const { usage } = reply;
   const judged = await judgeReply(attempt.agent, reply);
   const fragment = assistantMessage(reply);
-  const fragmentHash = sha256(fragment);
-  const transcript: TranscriptHead = {
-    chain: input.transcript.chain,
-    length: prompt.after.length + 1,
-    head: chainHead(prompt.after.head, fragmentHash),
-    bytes: prompt.after.bytes + Buffer.byteLength(fragment) + 1,
-    ...(reply.usage === undefined
-      ? {}
-      : { tokens: reply.usage.inputTokens + reply.usage.outputTokens }),
-  };
-  const cost = settledCost(attempt, reply.usage);
-  const answer = toOutput(judged, transcript, cost, attempt);
-  const closed = await untilStored(
-    () =>
-      deps.ledger.closeModelCall({
-        runNo: opened.run_no,
-        position: input.position,
-        attempt: opened.attempt,
-        token: attempt.call.token,
-        outcome: 'ok',
-        reply: {
-          answer,
-          fragment,
-          fragmentHash,
-          ...(judged.kind === 'final' ? { output: judged.text } : {}),
-          chain: transcript.chain,
-          seq: transcript.length - 1,
-          head: transcript.head,
-        },
-        costMicroUsd: cost.costMicroUsd,
-        tokens: cost.tokens,
-        journal: {
-          ...journal,
-          latency_ms: Math.round(reply.latencyMs),
-          first_token_ms: reply.firstTokenMs === undefined ? null : Math.round(reply.firstTokenMs),
-          model: reply.model,
-          finish_reason: reply.finishReason,
-          input_tokens: reply.usage?.inputTokens ?? null,
-          cached_tokens: reply.usage?.cachedInputTokens ?? null,
-          output_tokens: reply.usage?.outputTokens ?? null,
-          reasoning_tokens: reply.usage?.reasoningTokens ?? null,
-          price: priceNote(attempt.price),
-          request_id: reply.providerRequestId ?? null,
-        },
-        event: {
-          model: input.model,
-          attempt: opened.attempt,
-          costMicroUsd: cost.costMicroUsd,
-          inputTokens: reply.usage?.inputTokens ?? 0,
-          outputTokens: reply.usage?.outputTokens ?? 0,
-          latencyMs: Math.round(reply.latencyMs),
-          outcome: judged.kind,
-          calls:
-            judged.kind === 'calls'
-              ? judged.calls.map(({ tool, error }) => ({
-                  tool,
-                  ...(error === undefined ? {} : { refused: error.code }),
-                }))
-              : [],
-        },
-      }),
-    { deadlineMs: attempt.deadlineMs },
-  );
-  if (closed.verdict === 'conflict') return { kind: 'conflict' };
-  if (closed.verdict === 'late') {
-    if (closed.answer !== null) return closed.answer;
-    throw overtaken(input.position);
-  }
-  prompt.keep(withMessages(prompt.open(), [fragment]), transcript.head);
+  const cost = settledCost(attempt, usage);
+  const { answer, transcript } = await recordReply(deps, {
+    call,
+    input,
+    opened,
+    prompt,
+    judged,
+    fragment,
+    tokens: usage === undefined ? undefined : usage.inputTokens + usage.outputTokens,
+    cost,
+    answer: (head) => toOutput(judged, head, cost, attempt),
+    journal: {
+      ...journal,
+      latency_ms: Math.round(reply.latencyMs),
+      first_token_ms: reply.firstTokenMs === undefined ? null : Math.round(reply.firstTokenMs),
+      model: reply.model,
+      finish_reason: reply.finishReason,
+      input_tokens: usage?.inputTokens ?? null,
+      cached_tokens: usage?.cachedInputTokens ?? null,
+      output_tokens: usage?.outputTokens ?? null,
+      reasoning_tokens: usage?.reasoningTokens ?? null,
+      price: priceNote(attempt.price),
+      request_id: reply.providerRequestId ?? null,
+    },
+    event: {
+      inputTokens: usage?.inputTokens ?? 0,
+      outputTokens: usage?.outputTokens ?? 0,
+      latencyMs: Math.round(reply.latencyMs),
+    },
+    deadlineMs,
+  });
+  if (transcript !== undefined)
+    prompt.keep(withMessages(prompt.open(), [fragment]), transcript.head);
   return answer;
 }
 
@@ -374,24 +336,7 @@ function toOutput(
       because: 'ceiling-breached',
       detail: `Model \`${attempt.input.model}\` billed ${cost.costMicroUsd} micro-dollars where at most ${attempt.reservedMicroUsd} were possible by its price and the output limit that was sent.`,
     };
-  switch (judged.kind) {
-    case 'calls':
-      return { kind: 'calls', transcript, cost, calls: judged.calls };
-    case 'final':
-      return {
-        kind: 'final',
-        transcript,
-        cost,
-        output: sha256(judged.text),
-        outputBytes: Buffer.byteLength(judged.text),
-      };
-    case 'misfit':
-      return { kind: 'misfit', transcript, cost, problem: judged.problem };
-    case 'refused':
-      return { kind: 'refused', transcript, cost };
-    default:
-      return judged satisfies never;
-  }
+  return modelAnswer(judged, transcript, cost);
 }
 
 async function closeFailed(
@@ -454,12 +399,6 @@ async function closeFailed(
 
 const toCancelled = (error: unknown): unknown =>
   error instanceof Error && error.name === 'AbortError' ? new CancelledFailure('Cancelled') : error;
-
-const overtaken = (position: string): ApplicationFailure =>
-  ApplicationFailure.create({
-    type: failureType.attemptOvertaken,
-    message: `A later attempt holds position ${position}; this one changed nothing.`,
-  });
 
 /** Without the provider's usage the whole reservation stays charged. */
 function settledCost(attempt: Attempt, usage: ModelUsage | undefined): Spent {

@@ -19,14 +19,14 @@ import { childInputOf } from '../definitions/internal.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { toolErrorMessage, toolMessage } from '../rules/render-message.ts';
 import { reserveChild, settleChild } from '../storage/children.ts';
-import { newestDefinition } from '../storage/definitions.ts';
 import { sha256 } from '../storage/hash.ts';
 import { runUnknown } from '../storage/ledger.ts';
-import { type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
+import { type DefinitionCache, definitionToPin, insertNewRun } from '../storage/new-run.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { asActivity } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { ownBuilds } from './own-builds.ts';
 import { toolResult } from './tool-result.ts';
 
 export function createOpenChild(deps: ActivityDependencies) {
@@ -43,13 +43,24 @@ async function open(
   const tool = deps.agents
     .get(input.caller)
     ?.tools.find((candidate) => candidate.name === input.tool && candidate.child !== undefined);
-  const known = await newestDefinition(deps.database, input.agent);
+  const run = childRunId(call.run, input.position);
+  const definitions: DefinitionCache = new Map();
+  const child = { agent: input.agent, run };
+  const known =
+    tool === undefined
+      ? undefined
+      : await definitionToPin(deps.database, definitions, child, ownBuilds(deps)).catch(
+          (error: unknown) => {
+            if (error instanceof BelayerError && error.type === failureType.agentUnknown)
+              return undefined;
+            throw error;
+          },
+        );
   if (tool === undefined || known === undefined)
     throw new BelayerError(
       failureType.noWorker,
       `This worker's application has no sub-agent \`${input.agent}\`.`,
     );
-  const run = childRunId(call.run, input.position);
   const opened = await reserveChild(deps.database, {
     run: call.run,
     position: input.position,
@@ -102,7 +113,7 @@ async function open(
   }
   const text = await argumentsOf(deps.database, call.run, input);
   try {
-    const inserted = await insertNewRun(deps.database, new Map() as DefinitionCache, {
+    const wanted = {
       run,
       agent: input.agent,
       input: childInputOf(tool, JSON.parse(text)),
@@ -112,7 +123,8 @@ async function open(
       },
       parent: { run: call.run, position: input.position },
       ...(opened.customer ? { customer: opened.customer } : {}),
-    });
+    };
+    const inserted = await insertNewRun(deps.database, definitions, wanted, ownBuilds(deps));
     return { kind: 'opened', run, start: inserted.start };
   } catch (error) {
     if (!(error instanceof BelayerError)) throw error;

@@ -1,4 +1,5 @@
 import type { AnyAgent } from '../definitions/internal.ts';
+import type { Build, Routing } from '../contracts/deployments.ts';
 import type { Database } from '../storage/database.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import type { Ledger } from '../storage/ledger.ts';
@@ -15,6 +16,12 @@ export interface Log {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
+/** The build that a worker belongs to, where it is one of a deployment. */
+export interface OwnBuild extends Build {
+  /** Where starts go now. Throws where Temporal does not answer. */
+  readonly routing: () => Promise<Routing>;
+}
+
 /** What activities stand on. Built once per worker; tests build it with other parts. */
 export interface ActivityDependencies {
   readonly database: Database;
@@ -28,6 +35,8 @@ export interface ActivityDependencies {
   readonly transcripts: TranscriptCache;
   readonly inFlight: InFlight;
   readonly breakers: ToolBreakers;
+  /** Absent: a worker without a deployment. */
+  readonly build?: OwnBuild;
   /** Names this process in claims and journals: `pid@host-random`. */
   readonly worker: string;
   readonly log: Log;

@@ -11,6 +11,7 @@ import {
   createNoteWaiting,
   createRaiseFlag,
 } from './run-end.ts';
+import { createMayMove } from './may-move.ts';
 import { createProposeFallback } from './propose-fallback.ts';
 import { createRunTool } from './run-tool.ts';
 import { createReadOutput, createStartRun } from './start-run.ts';
@@ -34,6 +35,7 @@ export function createActivities(deps: ActivityDependencies) {
     closeRun: createCloseRun(deps),
     startRun: createStartRun(deps),
     readOutput: createReadOutput(deps),
+    mayMove: createMayMove(deps),
   };
 }
 

@@ -10,11 +10,13 @@
 import { activityInfo } from '@temporalio/activity';
 import type { RunToolInput, RunToolOutput } from '../contracts/agent-run.ts';
 import type { FrozenAgent } from '../contracts/definitions.ts';
+import { invariant } from '../contracts/failures.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
 import { sha256 } from '../storage/hash.ts';
+import { readAnswer } from '../storage/transcript.ts';
 import { limits } from '../contracts/limits.ts';
-import { type ActivityCall, asActivity } from './activity-call.ts';
+import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import { boundsOf } from './attempt-bounds.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -28,11 +30,24 @@ import type { ToolCallAtHand } from './tool-call-at-hand.ts';
 
 export function createRunTool(deps: ActivityDependencies) {
   return asActivity(deps.worker, async (input: RunToolInput, call): Promise<RunToolOutput> => {
+    if (input.given === true) return giveResult(deps, call.run, input);
     const atHand = await prepare(deps, call, input);
-    return atHand.tool.data.effect === 'write'
-      ? await runEffect(deps, atHand)
-      : await runRead(deps, atHand);
+    if (atHand.tool.data.effect === 'write') return runEffect(deps, atHand);
+    const began = performance.now();
+    const output = await runRead(deps, atHand);
+    return call.isLocal ? { ...output, ...nearTime(began) } : output;
   });
+}
+
+/** Of a fork: the result is on record since before the run began. */
+async function giveResult(
+  deps: ActivityDependencies,
+  run: string,
+  input: RunToolInput,
+): Promise<RunToolOutput> {
+  const answer = await readAnswer(deps.database, run, input.position);
+  invariant(answer !== undefined, `the result at ${input.position} was given with the fork`);
+  return { ...answer, input: sha256(canonicalJson(input)) };
 }
 
 async function prepare(

@@ -4,11 +4,12 @@ import { insertNewRun, type DefinitionCache } from '../storage/new-run.ts';
 import { readEnd } from '../storage/reading-results.ts';
 import { asActivity } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
+import { ownBuilds } from './own-builds.ts';
 
 export function createStartRun(deps: ActivityDependencies) {
   const definitions: DefinitionCache = new Map();
   return asActivity(deps.worker, async (input: StartRunInput): Promise<AgentRunInput> => {
-    const inserted = await insertNewRun(deps.database, definitions, input);
+    const inserted = await insertNewRun(deps.database, definitions, input, ownBuilds(deps));
     return inserted.start;
   });
 }

@@ -25,6 +25,9 @@ import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
 import { type Budgets, budgetsOn } from './budgets.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
+import { diffRuns, type DiffSide } from './diff/diff-runs.ts';
+import type { RunDiff } from './diff/run-diff.ts';
+import { buildsByRouting } from './deployments/routing.ts';
 import type { Parts } from './parts.ts';
 import { createRun, type Run, type Turn } from './run.ts';
 import { send, type SendOptions } from './sessions.ts';
@@ -113,6 +116,17 @@ export interface Belayer<A = App> extends AsyncDisposable {
     readonly failed?: boolean;
     readonly limit?: number;
   }): Promise<readonly AnnouncementRow[]>;
+  /**
+   * Compares two runs call by call: prompts, replies, calls, results, what people decided and said, outcome
+   * and output. Tries, cost and tokens are told beside it and make no difference.
+   *
+   * A run is named by its id, of any agent, finished or not, imported or a sub-agent's; or it is in a
+   * recording: `{ recording: readFileSync('run.json') }`.
+   * @throws RunUnknown, StorageUnavailable
+   * @throws RecordingDamaged  A recording was changed, or is none.
+   * @throws InputRejected     A side is none of these.
+   */
+  diff(a: DiffSide, b: DiffSide): Promise<RunDiff>;
   close(): Promise<void>;
 }
 
@@ -200,20 +214,18 @@ async function reachTemporal(address: string, settings: Settings): Promise<Conne
 export function belayerOn<A = App>(parts: Parts): Belayer<A> {
   const { database } = parts;
   const definitions: DefinitionCache = new Map();
+  const chooseBuilds = buildsByRouting(parts.temporal);
   const close = (): Promise<void> => parts.close();
   return {
     settings: parts.settings,
     async start(agent, options) {
       const row = checkStart(agent, options);
-      const inserted = await insertNewRun(database, definitions, {
-        ...row,
-        run: newRunId(agent),
-        agent,
-      });
-      await startWorkflow(parts, inserted.run, inserted.start);
+      const wanted = { ...row, run: newRunId(agent), agent };
+      const inserted = await insertNewRun(database, definitions, wanted, chooseBuilds);
+      await startWorkflow(parts, inserted.run, inserted.start, inserted.build);
       return createRun(parts, inserted.run);
     },
-    send: (agent, options) => send(parts, definitions, agent, options),
+    send: (agent, options) => send(parts, { definitions, chooseBuilds }, agent, options),
     async run(id) {
       const run = createRun<never>(parts, id);
       await run.status();
@@ -234,6 +246,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
         failed,
         limit: checkedLimit(limit, limits.announcementsShownMax),
       }),
+    diff: (a, b) => diffRuns(database, a, b),
     close,
     [Symbol.asyncDispose]: close,
   };

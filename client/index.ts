@@ -12,9 +12,13 @@ export {
   type Turn,
   type WatchOptions,
 } from './run.ts';
+export type { DiffSide } from './diff/diff-runs.ts';
+export type { CallDiff, DiffedRun, Difference, RunDiff } from './diff/run-diff.ts';
+export type { TrailCall } from './diff/trail.ts';
 export type { SendOptions } from './sessions.ts';
 export type { ApproveOptions, DecisionOptions, Extension } from './tell-run.ts';
 export type { ForcedHalt } from './force-halt.ts';
+export type { ForkEdit, ForkOptions, GivenReply } from './fork/check-fork.ts';
 export type { HaltReceipt } from './halt-run.ts';
 export type { StopOptions, StopProgress, StopReport, StopTarget } from './stop-flags.ts';
 export type { StopFlagRow } from '../storage/stop-flags.ts';

@@ -15,7 +15,8 @@ export interface Parts {
 
 /** Of a failed call, however Temporal's client wrapped it. */
 export function grpcCode(error: unknown): number | undefined {
-  const status = error instanceof ServiceError ? error.cause : error;
+  // A worker's connection throws the status itself, under the same name.
+  const status = error instanceof ServiceError ? (error.cause ?? error) : error;
   return isGrpcServiceError(status) ? Number(status.code) : undefined;
 }
 

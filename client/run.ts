@@ -12,6 +12,8 @@ import { requestsOf, type RequestRow } from '../storage/requests.ts';
 import { readRun, type RunRow } from '../storage/reading-runs.ts';
 import { messageMistakes, refuse, shown, wordMistakes } from './check-words.ts';
 import { forceHalt, type ForcedHalt } from './force-halt.ts';
+import type { ForkOptions } from './fork/check-fork.ts';
+import { forkRun } from './fork/fork-run.ts';
 import { haltRun, type HaltReceipt } from './halt-run.ts';
 import { isUnreachable, type Parts } from './parts.ts';
 import { readSessionOf } from '../storage/sessions.ts';
@@ -105,6 +107,20 @@ export interface Run<Output = unknown> extends Words {
   ): Promise<Turn<Output>>;
   /** A turn of a session, from 1. */
   turn(number: number): Turn<Output>;
+  /**
+   * A new run that shares this one's recording up to a position, with an edit there, and is live from then
+   * on: `docs/forks.md`. This run may have ended or not; nothing of it changes.
+   *
+   * Resolves when the fork is on record and its workflow started. Replays this run, so it needs the package
+   * `@temporalio/worker` and takes about a second.
+   * @throws InputRejected     An option or the edit does not fit; every mistake is named.
+   * @throws ForkRejected      The position was not reached, an effect beside it is unsettled, or today's code differs.
+   * @throws KeyReused         The key belongs to another run, position or edit.
+   * @throws AgentUnknown      No worker has published the agent here.
+   * @throws RecordingExpired, ContentRedacted, StartStopped, StorageUnavailable  Nothing was started.
+   * @throws ServerUnreachable  Before the fork is on record; or after it, and a worker starts it.
+   */
+  fork(options: ForkOptions): Promise<Run<Output>>;
 }
 
 export function createRun<Output>(parts: Parts, id: string): Run<Output> {
@@ -166,6 +182,7 @@ export function createRun<Output>(parts: Parts, id: string): Run<Output> {
         `Run \`${id}\` has ended; the message comes too late.`,
       );
     },
+    fork: async (options) => createRun<Output>(parts, await forkRun(parts, id, options)),
     turn: (number) => ({
       run,
       number,

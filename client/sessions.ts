@@ -4,7 +4,7 @@ import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { newestDefinition } from '../storage/definitions.ts';
 import { newRunId } from '../storage/hash.ts';
-import { type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
+import { type ChooseBuilds, type DefinitionCache, insertNewRun } from '../storage/new-run.ts';
 import { readSession, releaseSession, type SessionRow } from '../storage/sessions.ts';
 import { readStart, type StartOptions } from './check-start.ts';
 import { messageMistakes, refuse, shown, textMistakes, wordMistakes } from './check-words.ts';
@@ -28,6 +28,11 @@ export interface SendOptions extends Pick<
   readonly reopen?: boolean;
 }
 
+interface Starting {
+  readonly definitions: DefinitionCache;
+  readonly chooseBuilds: ChooseBuilds;
+}
+
 /**
  * Sends a message to a session, and begins the session where there is none.
  *
@@ -36,7 +41,7 @@ export interface SendOptions extends Pick<
  */
 export async function send<Output>(
   parts: Parts,
-  cache: DefinitionCache,
+  starting: Starting,
   agent: string,
   options: SendOptions,
 ): Promise<Turn<Output>> {
@@ -47,7 +52,7 @@ export async function send<Output>(
     const existing = await readSession(parts.database, key);
     if (existing === undefined || existing.endedAt !== null) {
       if (existing?.outcome != null) await closeOld(parts, existing, options);
-      const begun = await begin(parts, cache, { ...row, key: options.session, agent, id });
+      const begun = await begin(parts, starting, { ...row, key: options.session, agent, id });
       if (begun !== undefined) return createRun<Output>(parts, begun).turn(1);
       continue;
     }
@@ -119,7 +124,7 @@ async function closeOld(parts: Parts, old: SessionRow, options: SendOptions): Pr
 /** Begins a session with its first message, or undefined where another one just did. */
 async function begin(
   parts: Parts,
-  cache: DefinitionCache,
+  { definitions, chooseBuilds }: Starting,
   first: ReturnType<typeof readStart> & {
     readonly agent: string;
     readonly id: string;
@@ -128,14 +133,15 @@ async function begin(
 ): Promise<string | undefined> {
   const { agent, id, options, ...row } = first;
   try {
-    const inserted = await insertNewRun(parts.database, cache, {
+    const wanted = {
       ...row,
       agent,
       run: newRunId(agent),
       options: { ...options, firstMessage: id },
-    });
+    };
+    const inserted = await insertNewRun(parts.database, definitions, wanted, chooseBuilds);
     if (!inserted.isNew) return undefined;
-    await startWorkflow(parts, inserted.run, inserted.start);
+    await startWorkflow(parts, inserted.run, inserted.start, inserted.build);
     return inserted.run;
   } catch (error) {
     if (error instanceof BelayerError && error.type === failureType.keyReused) return undefined;

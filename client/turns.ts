@@ -5,7 +5,7 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowNotFoundError,
 } from '@temporalio/client';
-import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import {
   message,
@@ -14,12 +14,11 @@ import {
   workflowType,
 } from '../contracts/messages.ts';
 import { userMessage } from '../rules/render-message.ts';
-import { toRunInput } from '../rules/to-run-input.ts';
 import { insertSaid } from '../storage/decisions.ts';
-import { storedDefinition } from '../storage/definitions.ts';
 import { sha256 } from '../storage/hash.ts';
 import { runUnknown } from '../storage/ledger.ts';
 import { readTurnEnd, type SessionRow } from '../storage/sessions.ts';
+import { startOf } from '../storage/start-of.ts';
 import { grpcCode, type Parts } from './parts.ts';
 import { updateFailure } from './tell-run.ts';
 import { watchRun } from './watch-run.ts';
@@ -50,15 +49,7 @@ export async function deliver(
   session: SessionRow,
   said: { readonly id: string; readonly text: string; readonly by?: string },
 ): Promise<SendReceipt | undefined> {
-  const definition = await storedDefinition(parts.database, session.definition);
-  invariant(definition !== undefined, `definition ${session.definition} is stored`);
-  const start = toRunInput({
-    frozen: definition.frozen,
-    definition: session.definition,
-    customer: session.customer,
-    transcript: { chain: 0, length: 1, head: session.head, bytes: session.bytes },
-    ...(session.options === null ? {} : { options: session.options }),
-  });
+  const { input: start } = await startOf(parts.database, session);
   const sent = await stored(parts, session.id, said);
   try {
     return await parts.temporal.withDeadline(Date.now() + limits.updateMsMax, () =>

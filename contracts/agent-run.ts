@@ -39,8 +39,17 @@ export interface AgentRunInput {
   readonly ask?: AskPolicy;
   readonly escalate?: readonly EscalationCause[];
   readonly session?: SessionPolicy;
-  /** Set by continue-as-new. */
+  /** Of a fork: steps of its parent, which its limit does not count though its positions do. */
+  readonly stepsBefore?: number;
+  /** How the run tells the time: see `workflows/run-clock.ts`. Absent in runs from before. */
+  readonly clock?: 'events';
+  /** Set by continue-as-new, and on a fork: what its parent had come to. */
   readonly carried?: CarriedState;
+  /**
+   * Of a fork: calls whose answer is on record before the run begins, shared with its parent or given by
+   * whoever forked. They ask no provider, run no tool and need no approval.
+   */
+  readonly given?: readonly Position[];
 }
 
 /** A chain of messages, by its newest hash. `chain` counts compactions and forks, from 0. */
@@ -81,7 +90,7 @@ export interface CarriedState {
   readonly session?: CarriedSession;
   /** The next model call waits for a shared budget. */
   readonly budgetWait?: BudgetWait;
-  /** Of the next model call, for its position: what was asked before stands at others. */
+  /** How often the next model call was tried another way, for its position: of a fork, and of one that waits. */
   readonly fallbacks?: number;
   readonly interrupts?: number;
 }
@@ -175,6 +184,8 @@ export interface CallModelInput {
   readonly near?: true;
   /** Of the run: a stop flag of the customer aborts the call. */
   readonly customer?: string;
+  /** The reply is on record: no provider is asked. */
+  readonly given?: true;
 }
 
 export interface ProposedCall {
@@ -190,7 +201,7 @@ export interface ProposedCall {
   readonly error?: ToolErrorNote;
 }
 
-export type CallModelOutput = { readonly input?: Hash } & (
+export type CallModelOutput = { readonly input?: Hash; readonly tookMs?: number } & (
   | {
       readonly kind: 'calls';
       readonly transcript: TranscriptHead;
@@ -254,11 +265,15 @@ export interface RunToolInput {
   readonly instead?: { readonly tool: string; readonly code: string };
   /** Tries before the first of this activity, so that a human's word gives new ones. */
   readonly attemptsBefore?: number;
+  /** The result is on record: nothing runs. */
+  readonly given?: true;
 }
 
 export type RunToolOutput = {
   /** Hash of the input: local activity markers hold none. */
   readonly input: Hash;
+  /** Of a near call that took `limits.nearCallToldMsMin` or more: the run's clock has no other word of it. */
+  readonly tookMs?: number;
 } & (
   | {
       readonly kind: 'done';

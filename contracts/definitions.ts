@@ -160,6 +160,8 @@ export interface FrozenAgent {
   /** The functions that a worker must have, as `tool.refund.run`, `instructions` ... */
   readonly functions: readonly string[];
   readonly buildId: string;
+  /** The deployment whose build `buildId` carries its runs out. Absent: any worker does. */
+  readonly deployment?: string;
 }
 
 /** A definition as it was published: what runs pin. */

@@ -15,6 +15,16 @@ export type RunEvent = EventBase &
   (
     | { readonly kind: 'run.started'; readonly agent: string; readonly customer?: string }
     | {
+        /** What was before this position is another run's. The second event of a fork. */
+        readonly kind: 'run.forked';
+        readonly position: Position;
+        readonly of: string;
+        readonly by: string;
+        readonly reason?: string;
+        /** What was changed there, in short. Absent: nothing was. */
+        readonly edit?: string;
+      }
+    | {
         readonly kind: 'model.replied';
         readonly position: Position;
         readonly model: string;
@@ -30,6 +40,8 @@ export type RunEvent = EventBase &
           readonly refused?: string;
         }[];
         readonly outcome: 'calls' | 'final' | 'misfit' | 'refused';
+        /** Of a fork: the reply was on record, and no model was asked. */
+        readonly given?: true;
       }
     | {
         readonly kind: 'model.failed';

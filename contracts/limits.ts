@@ -265,9 +265,35 @@ export const limits = {
   stuckDetailCharsMax: 1_000,
   stuckShownMax: 10_000,
 
+  // --- deployments -----------------------------------------------------------------------------
+  /** A promotion reaches a client's starts so soon; each client asks Temporal once in so long. */
+  deploymentRoutingMsMax: 2_000,
+  /** One question about a deployment: starts wait for its answer. */
+  deploymentAskMsMax: 5_000,
+  /** A change took 2 s where it had to reach every task queue. */
+  deploymentChangeMsMax: 20_000,
+  /** Until Temporal knows a build whose worker has begun to ask for work; it took 1 to 2 s. */
+  deploymentJoinMsMax: 15_000,
+  /** A build that waits to be promoted looks so often whether it was. */
+  deploymentLookEveryMs: 2_000,
+  /** A change is seen by whoever asks next: Temporal hands it on within 2 s. */
+  deploymentRetryEveryMs: 300,
+  deploymentNameCharsMax: 100,
+  /** A commit's hash has 40. */
+  buildIdCharsMax: 100,
+  /** Rows of one page of Temporal's list; 100 is its own limit. */
+  deploymentsPageRowsMax: 100,
+  deploymentsShownMax: 1_000,
+  /** Runs that one `belayer deployments move --from` takes. */
+  deploymentMovesMax: 10_000,
+
   // --- history ---------------------------------------------------------------------------------
   /** Workflow tasks of one execution after which a run continues as new, when Temporal does not ask before. */
   historyEventsMax: 8_000,
+  /** A near call of at most 8 s leaves a marker, and three events for each time that it prolongs its task; a call on the queue six. */
+  nearCallEventsMax: 7,
+  /** A near call that took less says nothing of it: it would be most of its marker, and time moves on with the next. */
+  nearCallToldMsMin: 100,
 
   // --- recordings ------------------------------------------------------------------------------
   /** How long the histories of runs that have ended are kept: what replay, rerun and fork feed on. */
@@ -324,6 +350,37 @@ export const limits = {
   replayProgressEveryMs: 2_000,
   /** Of one value in a difference: the path to it says which part of a longer one differs. */
   replayValueCharsMax: 2_000,
+
+  // --- diff ------------------------------------------------------------------------------------
+  /** Of one value that `belayer diff` shows without `--all`: about a third of a screen in two columns. */
+  diffValueCharsMax: 600,
+  /** Of what stands before the first place that differs: enough to know where one is. */
+  diffBeforeCharsMax: 120,
+  /** Values nested deeper are compared as texts: half of what canonical JSON takes, since a message holds them. */
+  diffDepthMax: 100,
+  /** Differing places of one call that are listed: what follows from the first is rarely of interest. */
+  diffPathsMax: 20,
+
+  // --- forks -----------------------------------------------------------------------------------
+  /** Of one edited value, where a fork is listed: enough to tell one from another. */
+  forkEditCharsMax: 80,
+  /** Runs of one tree that are listed. */
+  forksShownMax: 10_000,
+
+  // --- rerun -----------------------------------------------------------------------------------
+  /** Runs that one `belayer rerun` takes: their results are held until they are written in order. */
+  rerunRunsMax: 100_000,
+  /** Reruns at once: each may have one model call in flight, and a provider's rate limit is soon met. */
+  rerunAtOnceCallsDefault: 4,
+  rerunAtOnceCallsMax: 64,
+  /** What live calls of one `belayer rerun` may cost unless it is said: some 200 runs of a few cents, and no surprise. */
+  rerunCostMicroUsdDefault: 5_000_000,
+  /** Of each side of a difference, cut around the place. */
+  rerunValueCharsMax: 2_000,
+  /** Decisions of the loop in one rerun behind the recording: more is a loop of our own. */
+  rerunDecisionsMax: 100_000,
+  /** Reasons for other decisions in the table that a batch ends with. */
+  rerunReasonsMax: 10,
 
   // --- watching --------------------------------------------------------------------------------
   watchPollMs: 250,

@@ -70,7 +70,7 @@ export interface VoidHashes {
     readonly position: string;
     readonly attempt: number;
   }[];
-  /** Executions whose payloads were changed: a strict replay finds other ones. */
+  /** Executions whose payloads were changed: a strict replay compares them as they stand, and says so. */
   readonly histories: readonly { readonly run: string; readonly execution: number }[];
   /** Transcripts whose heads cannot be checked from this message on. */
   readonly chains: readonly {

@@ -13,6 +13,8 @@ export interface Surroundings {
   readonly modelDefault?: string | undefined;
   /** Of the application's code: functions are named in a frozen agent, not contained. */
   readonly buildId: string;
+  /** The worker's `BELAYER_DEPLOYMENT`. */
+  readonly deployment?: string | undefined;
 }
 
 /**
@@ -60,6 +62,7 @@ export function freezeAgent(agent: AnyAgent, surroundings: Surroundings): Frozen
     ...(data.session === undefined ? {} : { session: data.session }),
     functions: functionsOf(agent),
     buildId: surroundings.buildId,
+    ...(surroundings.deployment === undefined ? {} : { deployment: surroundings.deployment }),
   };
 }
 

@@ -25,6 +25,7 @@ import {
   callAt,
   type CallState,
   interruptsOf,
+  isGiven,
   modelIndexNow,
   originOf,
   pendingEntries,
@@ -326,6 +327,8 @@ function toCallStates(state: RunState, proposed: readonly ProposedCall[]): reado
     const position = toolPosition(state.step, index);
     const policy = policyOf(state, call.tool);
     const base = { position, proposed: call, policy, unknowns: 0 };
+    // Its result is there: nothing is judged, asked or run.
+    if (isGiven(state, position)) return { ...base, phase: 'ready' };
     if (call.error !== undefined)
       return {
         ...base,

@@ -170,7 +170,7 @@ function limitReached(state: RunState): NextStep | undefined {
     return {
       kind: 'stop',
       because: 'step-limit',
-      detail: `The run has made its ${own.steps} steps.`,
+      detail: madeSteps(own.steps, state.input.stepsBefore),
     };
   if (state.spent.costMicroUsd >= own.costMicroUsd)
     return {
@@ -186,3 +186,8 @@ function limitReached(state: RunState): NextStep | undefined {
     };
   return undefined;
 }
+
+const madeSteps = (steps: number, before = 0): string =>
+  before === 0
+    ? `The run has made its ${steps} steps.`
+    : `The run has made the ${steps - before} steps that it had from where it was forked.`;

@@ -56,6 +56,41 @@ export function assistantMessage(reply: {
   });
 }
 
+/** A reply as it was, read from the message that it left. What a message does not say is not known any more. */
+export function readReply(fragment: string): {
+  readonly text: string;
+  readonly refusal?: string;
+  readonly toolCalls: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly argumentsText: string;
+  }[];
+  readonly finishReason: 'given';
+  readonly model: '';
+  readonly latencyMs: 0;
+} {
+  const message = JSON.parse(fragment) as {
+    readonly content: string | null;
+    readonly refusal?: string;
+    readonly tool_calls?: readonly {
+      readonly id: string;
+      readonly function: { readonly name: string; readonly arguments: string };
+    }[];
+  };
+  return {
+    text: message.content ?? '',
+    ...(message.refusal === undefined ? {} : { refusal: message.refusal }),
+    toolCalls: (message.tool_calls ?? []).map((call) => ({
+      id: call.id,
+      name: call.function.name,
+      argumentsText: call.function.arguments,
+    })),
+    finishReason: 'given',
+    model: '',
+    latencyMs: 0,
+  };
+}
+
 /**
  * What the caller gave, as the text of the first message: the words themselves for an agent without
  * an input schema, the canonical JSON for one with.

@@ -252,8 +252,13 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
     ...(state.steers.length === 0 ? {} : { steers: state.steers }),
     ...(session === undefined ? {} : { session: carriedSession as CarriedSession }),
     ...(state.budgetWait === undefined ? {} : { budgetWait: state.budgetWait }),
-    ...(state.fallbacks === 0 ? {} : { fallbacks: state.fallbacks }),
-    ...(state.interrupts === 0 ? {} : { interrupts: state.interrupts }),
+    // Runs from before there was a clock did not say so, and their histories replay as they were.
+    ...(state.fallbacks === 0 || state.input.clock === undefined
+      ? {}
+      : { fallbacks: state.fallbacks }),
+    ...(state.interrupts === 0 || state.input.clock === undefined
+      ? {}
+      : { interrupts: state.interrupts }),
   };
 }
 
@@ -312,6 +317,10 @@ export function hasWayOut(call: CallState): boolean {
   const { fallbacks = [], critical } = originOf(call).policy;
   return (call.fallbacksTried ?? 0) < fallbacks.length || critical === true;
 }
+
+/** Of a fork: the call's answer is on record before the run begins. */
+export const isGiven = ({ input }: Pick<RunState, 'input'>, position: Position): boolean =>
+  input.given?.includes(position) === true;
 
 /** The run is to end: by a human's word, or because it has come to its end. */
 export const isStopping = (state: RunState): boolean =>

@@ -34,6 +34,7 @@ export function toRunInput(run: {
     structured: frozen.outputSchema !== undefined,
     transcript: run.transcript,
     depth: options?.depth ?? 0,
+    clock: 'events',
     ...(options?.deadlineMs === undefined ? {} : { deadlineMs: options.deadlineMs }),
     ...(frozen.ask === undefined ? {} : { ask: frozen.ask }),
     ...(frozen.escalate === undefined ? {} : { escalate: frozen.escalate }),

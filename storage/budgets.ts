@@ -1,4 +1,4 @@
-/** Budgets that many runs share: their rules, what is left of their windows, and who is told (`0008-budgets.ts`). */
+/** Budgets that many runs share: their rules, what is left of their windows, and who is told (`0010-budgets.ts`). */
 import type { BudgetPeriod, BudgetScope, ExhaustionPolicy } from '../contracts/budgets.ts';
 import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';

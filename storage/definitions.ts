@@ -1,6 +1,7 @@
 /** Published definitions: what runs pin, and the fragments that their prompts begin with. */
 import type { PublishedAgent } from '../contracts/definitions.ts';
 import type { Hash } from '../contracts/agent-run.ts';
+import type { Build } from '../contracts/deployments.ts';
 import type { Database } from './database.ts';
 import { sha256 } from './hash.ts';
 
@@ -9,11 +10,16 @@ export interface StoredDefinition extends PublishedAgent {
   readonly heads: Readonly<Record<string, { readonly hash: Hash; readonly body: string }>>;
 }
 
-/** Publishes a definition, or makes an older one the newest again. Safe to repeat. */
+/**
+ * Publishes a definition, or makes an older one the newest again. Safe to repeat.
+ *
+ * `isWaiting`: it is on record for starts that go to its build, and is not the newest.
+ */
 export async function publishDefinition(
   database: Database,
   definition: PublishedAgent,
   heads: Readonly<Record<string, string>>,
+  { isWaiting = false }: { readonly isWaiting?: boolean } = {},
 ): Promise<void> {
   const bodies = Object.values(heads);
   await database.query(
@@ -21,10 +27,12 @@ export async function publishDefinition(
       text: `with f as (
           insert into belayer.fragment (hash, body)
           select * from unnest($5::text[], $6::text[]) on conflict do nothing)
-        insert into belayer.definition (hash, agent, build_id, body, heads) values ($1, $2, $3, $4, $7)
+        insert into belayer.definition (hash, agent, build_id, body, heads, published_at)
+        values ($1, $2, $3, $4, $7, case when $8 then '-infinity' else clock_timestamp() end)
         -- Of one that an import brought, only what its hash covers is known to be right.
-        on conflict (hash) do update set published_at = clock_timestamp(), agent = excluded.agent,
-          build_id = excluded.build_id, body = excluded.body, heads = excluded.heads`,
+        on conflict (hash) do update set agent = excluded.agent,
+          build_id = excluded.build_id, body = excluded.body, heads = excluded.heads,
+          published_at = case when $8 then belayer.definition.published_at else clock_timestamp() end`,
     },
     [
       definition.hash,
@@ -36,6 +44,7 @@ export async function publishDefinition(
       JSON.stringify(
         Object.fromEntries(Object.entries(heads).map(([model, body]) => [model, sha256(body)])),
       ),
+      isWaiting,
     ],
   );
 }
@@ -51,6 +60,23 @@ export async function newestDefinition(
       text: 'select hash, body from belayer.definition where agent = $1 order by published_at desc limit 1',
     },
     [agent],
+  );
+  return row === undefined ? undefined : { hash: row.hash, frozen: row.body };
+}
+
+/** What a build of a deployment has published last under this name. */
+export async function deployedDefinition(
+  database: Database,
+  agent: string,
+  { deployment, buildId }: Build,
+): Promise<PublishedAgent | undefined> {
+  const [row] = await database.query<{ hash: string; body: PublishedAgent['frozen'] }>(
+    {
+      name: 'deployed_definition',
+      text: `select hash, body from belayer.definition
+        where agent = $1 and build_id = $2 and body->>'deployment' = $3 order by published_at desc limit 1`,
+    },
+    [agent, buildId, deployment],
   );
   return row === undefined ? undefined : { hash: row.hash, frozen: row.body };
 }

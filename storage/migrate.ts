@@ -8,8 +8,11 @@ import { humans } from './migrations/0003-humans.ts';
 import { stopFlags } from './migrations/0004-stop-flags.ts';
 import { announcements } from './migrations/0005-announcements.ts';
 import { recordings } from './migrations/0006-recordings.ts';
-import { budgets } from './migrations/0008-budgets.ts';
-import { settlements } from './migrations/0008-settlements.ts';
+import { forks } from './migrations/0007-forks.ts';
+import { deployments } from './migrations/0008-deployments.ts';
+import { toldInTurn } from './migrations/0009-told-in-turn.ts';
+import { budgets } from './migrations/0010-budgets.ts';
+import { settlements } from './migrations/0010-settlements.ts';
 
 const step = (text: string): Migration => ({
   async up(db) {
@@ -24,7 +27,10 @@ const migrations: Record<string, Migration> = {
   '0004-stop-flags': step(stopFlags),
   '0005-announcements': step(announcements),
   '0006-recordings': step(recordings),
-  '0008-budgets': step(budgets + settlements),
+  '0007-forks': step(forks),
+  '0008-deployments': step(deployments),
+  '0009-told-in-turn': step(toldInTurn),
+  '0010-budgets': step(budgets + settlements),
 };
 
 /**

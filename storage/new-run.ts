@@ -1,7 +1,7 @@
 /** What a start writes: the caller's words rendered once, and the row that the key is unique in. */
-import Ajv2020 from 'ajv/dist/2020.js';
 import type { AgentRunInput } from '../contracts/agent-run.ts';
 import type { PublishedAgent } from '../contracts/definitions.ts';
+import { type Build, buildOf } from '../contracts/deployments.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Position } from '../contracts/positions.ts';
@@ -9,7 +9,8 @@ import type { RunOptions } from '../contracts/run-options.ts';
 import { inputText, userMessage } from '../rules/render-message.ts';
 import { narrowLimits, toRunInput } from '../rules/to-run-input.ts';
 import type { Database } from './database.ts';
-import { newestDefinition, publishedAgents } from './definitions.ts';
+import { deployedDefinition, newestDefinition, publishedAgents } from './definitions.ts';
+import { fitsSchema } from './fits-schema.ts';
 import { chainHead, chainStart, sha256 } from './hash.ts';
 import { insertRun } from './runs.ts';
 
@@ -28,15 +29,24 @@ export interface InsertedRun {
   readonly isNew: boolean;
   /** What its workflow is started with. */
   readonly start: AgentRunInput;
+  /** Whose code carries it out; absent: any worker's. */
+  readonly build?: Build;
 }
 
-/** Definitions that this process has seen, by agent: a start then needs one round trip. */
+/**
+ * The builds of a deployment that a start may go to, the best first. Empty: none takes starts, and the
+ * newest definition is as good as any.
+ */
+export type ChooseBuilds = (deployment: string, run: string) => Promise<readonly string[]>;
+
+/** Definitions that this process has seen, by agent (and build): a start then needs one round trip. */
 export type DefinitionCache = Map<string, PublishedAgent>;
 
 /**
- * Checks the input against the newest published definition and writes the run's row.
+ * Checks the input against the newest published definition, or that of the build that the start goes to,
+ * and writes the run's row.
  *
- * @throws AgentUnknown   No worker has published the agent.
+ * @throws AgentUnknown   No worker has published the agent, or no build that takes starts has it.
  * @throws InputRejected  The input does not fit; every mistake is named. Nothing was written.
  * @throws KeyReused      The key was used with another input.
  */
@@ -44,11 +54,11 @@ export async function insertNewRun(
   database: Database,
   cache: DefinitionCache,
   wanted: NewRun,
+  chooseBuilds: ChooseBuilds = () => Promise.resolve([]),
 ): Promise<InsertedRun> {
   for (let attempt = 1; ; attempt += 1) {
-    const known = cache.get(wanted.agent) ?? (await newestDefinition(database, wanted.agent));
-    if (known === undefined) throw await agentUnknown(database, wanted.agent);
-    cache.set(wanted.agent, known);
+    const known = await definitionToPin(database, cache, wanted, chooseBuilds);
+    const build = buildOf(known.frozen);
     const text = checkedInput(known, wanted.input);
     const fragment = userMessage(text);
     const head = chainHead(chainStart, sha256(fragment));
@@ -70,7 +80,7 @@ export async function insertNewRun(
     switch (verdict.verdict) {
       case 'stale':
         // A newer definition was published since: check against that one.
-        cache.delete(wanted.agent);
+        cache.clear();
         if (attempt >= staleAttemptsMax)
           throw new BelayerError(
             failureType.storageUnavailable,
@@ -96,11 +106,44 @@ export async function insertNewRun(
             ...(wanted.customer === undefined ? {} : { customer: wanted.customer }),
             ...(wanted.options === undefined ? {} : { options: wanted.options }),
           }),
+          ...(build === undefined ? {} : { build }),
         };
       default:
         verdict.verdict satisfies never;
     }
   }
+}
+
+/** @throws AgentUnknown */
+export async function definitionToPin(
+  database: Database,
+  cache: DefinitionCache,
+  { agent, run }: Pick<NewRun, 'agent' | 'run'>,
+  chooseBuilds: ChooseBuilds,
+): Promise<PublishedAgent> {
+  let newest = cache.get(agent) ?? (await newestDefinition(database, agent));
+  if (newest === undefined) throw await agentUnknown(database, agent);
+  cache.set(agent, newest);
+  const { deployment } = newest.frozen;
+  if (deployment === undefined) return newest;
+  const builds = await chooseBuilds(deployment, run);
+  for (const buildId of builds) {
+    const key = JSON.stringify([agent, deployment, buildId]);
+    const known =
+      cache.get(key) ?? (await deployedDefinition(database, agent, { deployment, buildId }));
+    if (known === undefined) continue;
+    cache.set(key, known);
+    return known;
+  }
+  if (builds.length > 0)
+    throw new BelayerError(
+      failureType.agentUnknown,
+      `Agent \`${agent}\` is in build \`${newest.frozen.buildId}\` of deployment \`${deployment}\`, which takes no starts; ${builds.map((build) => `\`${build}\``).join(' and ')}, where they go, has no such agent. To send them there: belayer deployments promote ${newest.frozen.buildId}`,
+    );
+  // What takes starts now may have been published since.
+  newest = (await newestDefinition(database, agent)) ?? newest;
+  cache.set(agent, newest);
+  return newest;
 }
 
 /** Workers that publish in a circle are a deployment at war with itself. */
@@ -118,10 +161,8 @@ async function agentUnknown(database: Database, agent: string): Promise<BelayerE
   );
 }
 
-const ajv = new Ajv2020.default({ allErrors: true, strict: false, validateFormats: false });
-const validators = new Map<string, ReturnType<typeof ajv.compile>>();
-
-function checkedInput({ hash, frozen }: PublishedAgent, input: unknown): string {
+/** The text of a run's first message. @throws InputRejected  Names every mistake. */
+export function checkedInput({ frozen }: Pick<PublishedAgent, 'frozen'>, input: unknown): string {
   const reject = (message: string): BelayerError =>
     new BelayerError(
       failureType.inputRejected,
@@ -142,18 +183,12 @@ function checkedInput({ hash, frozen }: PublishedAgent, input: unknown): string 
         `The input of agent \`${frozen.name}\` is not JSON: ${(error as Error).message}`,
       );
     }
-    const validate = validators.get(hash) ?? ajv.compile({ ...frozen.inputSchema });
-    validators.set(hash, validate);
     // What will be stored is checked, not what was given: dates and undefined become JSON first.
-    if (!validate(JSON.parse(text))) {
-      const mistakes = (validate.errors ?? []).map(
-        (issue) =>
-          `  - ${issue.instancePath === '' ? 'input' : `input${issue.instancePath.replaceAll('/', '.')}`}: ${issue.message ?? issue.keyword}${issue.keyword === 'additionalProperties' ? ` (\`${String((issue.params as { additionalProperty?: unknown }).additionalProperty)}\`)` : ''}`,
-      );
+    const mistakes = fitsSchema(frozen.inputSchema, JSON.parse(text), 'input');
+    if (mistakes.length > 0)
       throw reject(
-        `The input of agent \`${frozen.name}\` does not fit its schema:\n${mistakes.join('\n')}\n`,
+        `The input of agent \`${frozen.name}\` does not fit its schema:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}\n`,
       );
-    }
   }
   const bytes = Buffer.byteLength(text);
   if (bytes > limits.inputBytesMax)

@@ -25,8 +25,12 @@ export interface RunRow {
   readonly endedAt: Date | null;
   readonly outcome: RunOutcome | null;
   readonly parent: string | null;
+  /** Of a fork: the run that it shares its beginning with, the position, and what was changed there, in short. */
+  readonly forkOf: string | null;
+  readonly forkAt: Position | null;
+  readonly forkEdit: string | null;
   readonly definition: string;
-  /** Steps made: of a run that has ended, as its workflow counted; else from the journal. */
+  /** Steps made: of a run that has ended, as its workflow counted; else from the journal. A fork's go on from its parent's. */
   readonly steps: number;
   readonly costMicroUsd: number;
   readonly reservedMicroUsd: number;
@@ -39,7 +43,8 @@ export interface RunRow {
   readonly stuck: StuckFinding | null;
 }
 
-const columns = `r.id, r.agent, r.customer, coalesce(r.key, i.key) as key, r.parent, r.definition,
+export const runColumns = `r.id, r.agent, r.customer, coalesce(r.key, i.key) as key, r.parent, r.definition,
+  r.fork_of as "forkOf", r.fork_at as "forkAt", r.fork->>'edit' as "forkEdit",
   case when r.ended_at is not null then coalesce(r.outcome->>'kind', p.state)
     when f.subject is not null then 'halting'
     when p.state = 'paused' then 'paused'
@@ -49,12 +54,12 @@ const columns = `r.id, r.agent, r.customer, coalesce(r.key, i.key) as key, r.par
   r.created_at as "createdAt", case when not coalesce(i.was_open, false) then r.ended_at end as "endedAt", r.outcome,
   i.imported_at as "importedAt",
   coalesce(r.steps, (select count(*) from belayer.call c where c.run_no = r.no and c.kind = 'model'
-    and c.state = 'done' and c.position not like '%/repair%'))::int as steps,
+    and c.state = 'done' and c.position not like '%/repair%') + coalesce((r.fork->'input'->'carried'->>'step')::int, 0))::int as steps,
   b.spent_micro_usd as "costMicroUsd", b.reserved_micro_usd as "reservedMicroUsd",
   b.ceiling_micro_usd as "ceilingMicroUsd", b.spent_tokens as tokens, q.open::int as "openRequests",
   case when r.ended_at is null then k.finding end as stuck`;
 
-const joins = `join belayer.pulse p on p.run_no = r.no
+export const runJoins = `join belayer.pulse p on p.run_no = r.no
   join belayer.budget b on b.scope = 'run' and b.subject = r.no::text and b.starts_at is null
   left join belayer.stuck k on k.run_no = r.no and k.events = p.events
   left join belayer.stop_flag f on f.scope = 'run' and f.subject = r.id
@@ -84,11 +89,11 @@ export async function listRuns(
     );
   return database.query<RunRow>(
     {
-      text: `select ${columns} from (
+      text: `select ${runColumns} from (
           select * from belayer.run r
           where ($1::text is null or r.agent = $1) and ($2::text is null or r.customer = $2)
             and (not $3::boolean or r.ended_at is null)
-          order by r.no desc limit $4) r ${joins} order by r.no desc`,
+          order by r.no desc limit $4) r ${runJoins} order by r.no desc`,
     },
     [
       options.agent ?? null,
@@ -111,7 +116,10 @@ export function checkedLimit(limit: unknown, max: number): number {
 
 export async function readRun(database: Database, run: string): Promise<RunRow | undefined> {
   const [row] = await database.query<RunRow>(
-    { name: 'read_run', text: `select ${columns} from belayer.run r ${joins} where r.id = $1` },
+    {
+      name: 'read_run',
+      text: `select ${runColumns} from belayer.run r ${runJoins} where r.id = $1`,
+    },
     [run],
   );
   return row;

@@ -1,5 +1,5 @@
 /** Starting runs, and the rows of runs that have no workflow yet. */
-import type { Hash } from '../contracts/agent-run.ts';
+import type { AgentRunInput, Hash } from '../contracts/agent-run.ts';
 import type { RunOptions } from '../contracts/run-options.ts';
 import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
@@ -71,9 +71,11 @@ export interface RunToStart {
   readonly options: RunOptions | null;
   readonly head: Hash;
   readonly bytes: number;
+  /** Of a fork: what its workflow is started with. Its first message may be another run's. */
+  readonly forkInput: AgentRunInput | null;
 }
 
-const startColumns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes`;
+const startColumns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes, r.fork->'input' as "forkInput"`;
 
 /** Takes runs whose workflow was never seen, so that two sweeps do not take the same ones. */
 export function takeUnstarted(database: Database): Promise<readonly RunToStart[]> {
@@ -89,7 +91,7 @@ export function takeUnstarted(database: Database): Promise<readonly RunToStart[]
             order by p.run_no limit $2 for update of p skip locked)
           returning run_no)
         select ${startColumns} from taken join belayer.run r on r.no = taken.run_no
-        join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0`,
+        left join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0`,
     },
     [limits.sweepOlderThanMs, limits.sweepRowsMax],
   );

@@ -11,8 +11,8 @@ export interface SessionRow extends RunToStart {
 }
 
 const columns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes,
-  r.input_hash as "inputHash", r.outcome, r.ended_at as "endedAt"
-  from belayer.run r join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0`;
+  r.fork->'input' as "forkInput", r.input_hash as "inputHash", r.outcome, r.ended_at as "endedAt"
+  from belayer.run r left join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0`;
 
 export async function readSessionOf(
   database: Database,

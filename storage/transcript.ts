@@ -53,9 +53,10 @@ export async function seedSystemMessage(
 ): Promise<string> {
   const [row] = await database.query<{ no: number; system: string | null; first: string }>(
     {
-      text: `select r.no, p.system, e.fragment as first from belayer.run r
+      // A fork's first message may be its parent's.
+      text: `select r.no, p.system, f.body as first from belayer.run r
         join belayer.pulse p on p.run_no = r.no
-        join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0 where r.id = $1`,
+        join lateral belayer.chain_fragments(r.no, 0, 0, 1) f on f.seq = 0 where r.id = $1`,
     },
     [run],
   );

@@ -8,3 +8,4 @@ export {
   type SimulateOptions,
 } from './simulate.ts';
 export { replay, ReplayDiffers, type ReplayDifference, type ReplayInput } from './replay/index.ts';
+export * from './rerun/index.ts';

@@ -9,6 +9,7 @@ import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { executeTool, type ToolOutcome } from '../activities/execute-tool.ts';
 import { describeIssues } from '../activities/describe-issues.ts';
 import { judgeReply } from '../activities/judge-reply.ts';
+import { modelAnswer } from '../activities/model-answer.ts';
 import type { ModelResponse } from '../activities/models/model-client.ts';
 import { requestParameters } from '../activities/models/request-parameters.ts';
 import { standInModelId } from '../activities/models/stand-in-id.ts';
@@ -347,20 +348,10 @@ class Simulation {
     const judged = await judgeReply(this.#agent, response);
     this.#messages.push(assistantMessage(response));
     for (const call of response.toolCalls) this.#written.set(call.id, call.argumentsText);
-    const base = {
-      transcript: { ...state.transcript, length: state.transcript.length + 1 },
-      cost: { costMicroUsd: 0, tokens: 0 },
-    };
-    if (judged.kind === 'final') {
-      this.#output = judged.text;
-      return change.afterModelReply(state, position, {
-        ...base,
-        kind: 'final',
-        output: sha256(judged.text),
-        outputBytes: judged.text.length,
-      });
-    }
-    return change.afterModelReply(state, position, { ...base, ...judged });
+    if (judged.kind === 'final') this.#output = judged.text;
+    const transcript = { ...state.transcript, length: state.transcript.length + 1 };
+    const free = { costMicroUsd: 0, tokens: 0 };
+    return change.afterModelReply(state, position, modelAnswer(judged, transcript, free));
   }
 
   #ask(state: now.RunState, position: string): now.RunState {

@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
-import type { ActivityDependencies } from '../activities/dependencies.ts';
+import type { ActivityDependencies, OwnBuild } from '../activities/dependencies.ts';
 import { createActivities } from '../activities/index.ts';
 import { createInFlight } from '../activities/in-flight.ts';
 import type { ModelClient } from '../activities/models/model-client.ts';
@@ -17,9 +17,11 @@ import { type Price, priceOf } from '../activities/models/prices.ts';
 import { createToolBreakers } from '../activities/tool-breakers.ts';
 import { createTranscriptCache } from '../activities/transcript-cache.ts';
 import { belayerOn, type Belayer } from '../client/connect.ts';
+import { readRouting } from '../client/deployments/routing.ts';
 import type { Parts } from '../client/parts.ts';
 import type { Settings } from '../client/settings.ts';
 import { whoActs } from '../client/who-acts.ts';
+import type { Build } from '../contracts/deployments.ts';
 import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { App } from '../definitions/internal.ts';
@@ -32,6 +34,7 @@ import { startArchiver } from './archiver.ts';
 import { startBudgetSweep } from './budget-sweep.ts';
 import { startHaltSweep } from './halt-sweep.ts';
 import { startAnnouncer } from './announcer.ts';
+import { joinDeployment } from './join-deployment.ts';
 import { createLog } from './log.ts';
 import { publishApplication } from './publish.ts';
 import type { WorkerSettings } from './settings.ts';
@@ -56,6 +59,8 @@ export interface AgentWorker {
   /** A client on the worker's own connections: its starts are eager. */
   readonly client: Belayer;
   readonly agents: readonly string[];
+  /** With `BELAYER_DEPLOYMENT`. */
+  readonly build?: Build & { readonly takesStarts: boolean };
   /** Rejects when the worker ends by itself. */
   readonly running: Promise<void>;
   /** Takes no new calls, lets those in flight end, and closes. */
@@ -74,12 +79,23 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
   };
   try {
     await migrate(database);
-    const published = await publishApplication(database, app, {
-      buildId: workerSettings.buildId ?? options.buildId,
-      ...(workerSettings.modelDefault === undefined
-        ? {}
-        : { modelDefault: workerSettings.modelDefault }),
-    });
+    const buildId = workerSettings.buildId ?? options.buildId;
+    const { deployment } = workerSettings;
+    const build: Build | undefined = deployment === undefined ? undefined : { deployment, buildId };
+    const publish = (isWaiting: boolean) =>
+      publishApplication(
+        database,
+        app,
+        {
+          buildId,
+          ...(deployment === undefined ? {} : { deployment }),
+          ...(workerSettings.modelDefault === undefined
+            ? {}
+            : { modelDefault: workerSettings.modelDefault }),
+        },
+        { isWaiting },
+      );
+    const published = await publish(build !== undefined);
     const connection = await NativeConnection.connect({
       ...settings.temporal,
       address: addresses.temporal.address,
@@ -96,7 +112,14 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
       eagerStart: true,
       close: () => Promise.resolve(),
     };
-    const deps = dependencies({ options, database, log });
+    const deps = dependencies({
+      options,
+      database,
+      log,
+      ...(build && {
+        build: { ...build, routing: () => readRouting(temporal, build.deployment) },
+      }),
+    });
     closing.push(await watchStopFlags(database, deps.inFlight, log));
     const bundle = options.bundle ?? (await workflowBundle(join(settings.dataFolder, 'cache')));
     const worker = await Worker.create({
@@ -104,8 +127,17 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
       namespace,
       taskQueue: settings.taskQueue,
       identity: deps.worker,
-      // In place of the SDK's own, which names the same code in 91 characters, in three events of each step.
-      buildId: bundleName(bundle),
+      ...(build === undefined
+        ? // In place of the SDK's own, which names the same code in 91 characters, in three events of each step.
+          { buildId: bundleName(bundle) }
+        : {
+            workerDeploymentOptions: {
+              useWorkerVersioning: true,
+              version: { deploymentName: build.deployment, buildId: build.buildId },
+              // What a run was started with decides on its calls: it stays until it says that it may move.
+              defaultVersioningBehavior: 'PINNED' as const,
+            },
+          }),
       workflowBundle: { codePath: bundle },
       activities: createActivities(deps),
       maxConcurrentActivityTaskExecutions: workerSettings.callsAtOnce,
@@ -133,9 +165,15 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
     };
     const running = carryOut();
     running.catch(() => undefined);
+    const { taskQueue } = settings;
+    const republish = async (): Promise<void> => void (await publish(false));
+    const joined =
+      build && (await joinDeployment({ temporal, taskQueue, build, publish: republish, log }));
+    if (joined !== undefined) closing.push(joined.end);
     return {
       client: belayerOn(parts),
       agents: published.map(({ frozen }) => frozen.name),
+      ...(build && joined ? { build: { ...build, takesStarts: joined.takesStarts } } : {}),
       running,
       async stop() {
         if (!stopping) worker.shutdown();
@@ -153,6 +191,7 @@ function dependencies(parts: {
   readonly options: AgentWorkerOptions;
   readonly database: Database;
   readonly log: ReturnType<typeof createLog>;
+  readonly build?: OwnBuild;
 }): ActivityDependencies {
   const { options, database, log } = parts;
   const definitions = new LRUCache<string, StoredDefinition>({ max: 1_000 });
@@ -185,6 +224,7 @@ function dependencies(parts: {
     transcripts: createTranscriptCache(),
     inFlight: createInFlight(),
     breakers: createToolBreakers(log),
+    ...(parts.build === undefined ? {} : { build: parts.build }),
     worker: `${process.pid}@${hostname()}-${randomBytes(3).toString('hex')}`,
     log,
     secrets: (name) => process.env[name],

@@ -7,11 +7,16 @@ import type { Database } from '../storage/database.ts';
 import { publishDefinition } from '../storage/definitions.ts';
 import { sha256 } from '../storage/hash.ts';
 
-/** Freezes an application's agents and publishes them: from now on starts pin these. */
+/** Freezes an application's agents and publishes them: from now on starts pin these, unless they are waiting. */
 export async function publishApplication(
   database: Database,
   app: App,
-  surroundings: { readonly modelDefault?: string; readonly buildId: string },
+  surroundings: {
+    readonly modelDefault?: string;
+    readonly buildId: string;
+    readonly deployment?: string;
+  },
+  standing: { readonly isWaiting: boolean } = { isWaiting: false },
 ): Promise<readonly PublishedAgent[]> {
   const published = app.agents.map((agent): PublishedAgent => {
     const frozen = freezeAgent(agent, surroundings);
@@ -27,6 +32,7 @@ export async function publishApplication(
           promptHead(definition.frozen, model, requestParameters(definition.frozen, model)),
         ]),
       ),
+      standing,
     );
   return published;
 }

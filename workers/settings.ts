@@ -4,6 +4,12 @@ import { z } from 'zod';
 import { type PriceOverrides, priceOverridesFrom } from '../activities/models/price-overrides.ts';
 import { type Environment, parseEnvironment } from '../client/settings.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
+import {
+  buildName,
+  buildNameRule,
+  deploymentName,
+  deploymentNameRule,
+} from '../contracts/deployments.ts';
 import { limits } from '../contracts/limits.ts';
 import type { MailSettings } from './announce/mail.ts';
 import { mailSettings, announceShape, webhookSettings, wholeGroups } from './announce/settings.ts';
@@ -18,6 +24,11 @@ export interface WorkerSettings {
   readonly prices?: PriceOverrides;
   /** Names the application's build in frozen definitions. Default: the hash of its entry file. */
   readonly buildId?: string;
+  /**
+   * Of Temporal's worker deployments. Set: what begins on this worker's build stays with it, and starts go
+   * where the deployment sends them. Absent: any worker goes on with any run.
+   */
+  readonly deployment?: string;
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Calls that one worker carries out at once. */
   readonly callsAtOnce: number;
@@ -30,6 +41,9 @@ export interface WorkerSettings {
 
 const text = z.string().trim().min(1, 'is empty');
 
+const isDeployed = (read: { readonly BELAYER_DEPLOYMENT?: unknown }): boolean =>
+  read.BELAYER_DEPLOYMENT !== undefined;
+
 const shape = z.object({
   ...announceShape,
   OPENAI_API_KEY: text.optional(),
@@ -38,7 +52,13 @@ const shape = z.object({
     .optional(),
   BELAYER_MODEL: text.max(256, 'has more than 256 characters').optional(),
   BELAYER_PRICES: text.optional(),
-  BELAYER_BUILD_ID: text.max(100, 'has more than 100 characters').optional(),
+  BELAYER_BUILD_ID: text
+    .max(limits.buildIdCharsMax, `has more than ${limits.buildIdCharsMax} characters`)
+    .optional(),
+  BELAYER_DEPLOYMENT: text
+    .max(limits.deploymentNameCharsMax, `has more than ${limits.deploymentNameCharsMax} characters`)
+    .regex(deploymentName, `must be ${deploymentNameRule}`)
+    .optional(),
   BELAYER_LOG: z
     .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
     .default('warn'),
@@ -60,7 +80,24 @@ const shape = z.object({
     )
     .default(limits.recordingDaysDefault),
 });
-const schema = wholeGroups(shape);
+const schema = wholeGroups(shape)
+  .refine((read) => !isDeployed(read) || read.BELAYER_BUILD_ID !== undefined, {
+    path: ['BELAYER_BUILD_ID'],
+    message:
+      'must be set where BELAYER_DEPLOYMENT is, as two builds under one name would be taken for the same code. Example: the commit',
+    when: () => true,
+  })
+  .refine(
+    (read) =>
+      !isDeployed(read) ||
+      read.BELAYER_BUILD_ID === undefined ||
+      buildName.test(read.BELAYER_BUILD_ID),
+    {
+      path: ['BELAYER_BUILD_ID'],
+      message: `must be ${buildNameRule}, where BELAYER_DEPLOYMENT is set`,
+      when: () => true,
+    },
+  );
 
 /** @throws SettingsRejected  Names every variable that is wrong. */
 export function readWorkerSettings(environment: Environment): WorkerSettings {
@@ -76,6 +113,7 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     ...(parsed.OPENAI_BASE_URL === undefined ? {} : { openaiBaseUrl: parsed.OPENAI_BASE_URL }),
     ...(parsed.BELAYER_MODEL === undefined ? {} : { modelDefault: parsed.BELAYER_MODEL }),
     ...(parsed.BELAYER_BUILD_ID === undefined ? {} : { buildId: parsed.BELAYER_BUILD_ID }),
+    ...(parsed.BELAYER_DEPLOYMENT === undefined ? {} : { deployment: parsed.BELAYER_DEPLOYMENT }),
     ...(prices === undefined ? {} : { prices }),
     ...(webhook === undefined ? {} : { webhook }),
     ...(mail === undefined ? {} : { mail }),

@@ -2,7 +2,7 @@ import { type Belayer, leaseFor } from '../client/connect.ts';
 import { type Environment, readSettings, type Settings } from '../client/settings.ts';
 import { asApp } from '../definitions/internal.ts';
 import type { ServerAddresses } from '../servers/index.ts';
-import { startAgentWorker } from './agent-worker.ts';
+import { type AgentWorker, startAgentWorker } from './agent-worker.ts';
 import { modelProvider } from './model-provider.ts';
 import { readWorkerSettings } from './settings.ts';
 
@@ -24,6 +24,8 @@ export interface RunningWorker extends AsyncDisposable {
   /** A client on the worker's own connections. It ends with the worker. */
   readonly client: Belayer;
   readonly agents: readonly string[];
+  /** With `BELAYER_DEPLOYMENT`: which build this is, and whether starts go to it. */
+  readonly build?: AgentWorker['build'];
   readonly addresses: ServerAddresses;
   readonly settings: Settings;
   /** The model that agents without one use; absent where neither the environment nor a stand-in gives one. */
@@ -85,6 +87,7 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
     return {
       client: worker.client,
       agents: worker.agents,
+      ...(worker.build === undefined ? {} : { build: worker.build }),
       addresses: lease.addresses,
       settings,
       modelDefault,

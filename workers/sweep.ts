@@ -1,10 +1,9 @@
 import type { Log } from '../activities/dependencies.ts';
 import { isUnreachable, type Parts } from '../client/parts.ts';
 import { startWorkflow } from '../client/start-workflow.ts';
-import { BelayerError, invariant } from '../contracts/failures.ts';
+import { BelayerError } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
-import { toRunInput } from '../rules/to-run-input.ts';
-import { storedDefinition } from '../storage/definitions.ts';
+import { startOf } from '../storage/start-of.ts';
 import { putBack, type RunToStart, takeUnstarted } from '../storage/runs.ts';
 import { repeat } from './repeat.ts';
 
@@ -43,17 +42,6 @@ export function startSweep(parts: Parts, log: Log): () => Promise<void> {
 }
 
 async function startRow(parts: Parts, row: RunToStart): Promise<void> {
-  const definition = await storedDefinition(parts.database, row.definition);
-  invariant(definition !== undefined, `definition ${row.definition} of run ${row.id} is stored`);
-  await startWorkflow(
-    parts,
-    row.id,
-    toRunInput({
-      frozen: definition.frozen,
-      definition: row.definition,
-      customer: row.customer,
-      transcript: { chain: 0, length: 1, head: row.head, bytes: row.bytes },
-      ...(row.options === null ? {} : { options: row.options }),
-    }),
-  );
+  const { input, build } = await startOf(parts.database, row);
+  await startWorkflow(parts, row.id, input, build);
 }

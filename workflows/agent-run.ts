@@ -11,15 +11,14 @@ import {
   ApplicationFailure,
   CancellationScope,
   condition,
-  continueAsNew,
   getExternalWorkflowHandle,
+  makeContinueAsNewFunc,
   patched,
   setCurrentDetails,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
 import type { AgentRunInput, RunOutcome } from '../contracts/agent-run.ts';
-import { limits } from '../contracts/limits.ts';
 import { message } from '../contracts/messages.ts';
 import { childRunId, type Position } from '../contracts/positions.ts';
 import { decideNextStep } from '../rules/decide-next-step.ts';
@@ -48,28 +47,34 @@ import { bookkeeping } from './activity-proxies.ts';
 import { describeRun } from './describe-run.ts';
 import { flyModelCall, flyToolCall, proposeFallback } from './flights.ts';
 import { handleMessages } from './human-messages.ts';
+import { askWhetherToMove, isToBeAsked } from './move-to-build.ts';
 import { patch } from './patches.ts';
 import { persist } from './persist.ts';
+import { RunClock } from './run-clock.ts';
 import { closeRequest, escalateRequest, openRequest } from './requests.ts';
 
 export async function agentRun(input: AgentRunInput): Promise<RunOutcome> {
   const run = new AgentRun(input);
   handleMessages(run);
   // A cancellation by Temporal's own means is a halt: the run ends in order, with its books closed.
-  void CancellationScope.current().cancelRequested.catch(() =>
-    run.change((state) => afterHalt(state, { reason: 'cancelled', by: 'temporal' })),
-  );
+  void CancellationScope.current().cancelRequested.catch(() => {
+    run.clock.tick();
+    run.change((state) => afterHalt(state, { reason: 'cancelled', by: 'temporal' }));
+  });
   return CancellationScope.nonCancellable(() => carryOut(run));
 }
 
 /** A run's state and what of it is in flight. */
 export class AgentRun {
   readonly input: AgentRunInput;
+  readonly clock: RunClock;
   state: RunState;
   /** A fault of ours in something that was launched: the loop throws it, and the run parks. */
   broken: Error | undefined;
-  /** Length of the history when the last update was taken: the same throughout a workflow task. */
+  /** The workflow task in which the last update was taken. */
   updateTakenAt: number | undefined;
+  /** What was answered when it was asked whether the next execution goes to another build; see `move-to-build.ts`. */
+  moves: boolean | undefined;
   #waitingFor: string | undefined;
   #wake: () => void = () => undefined;
   #decisions = 0;
@@ -80,7 +85,8 @@ export class AgentRun {
 
   constructor(input: AgentRunInput) {
     this.input = input;
-    this.state = firstState(input, Date.now());
+    this.clock = new RunClock(input);
+    this.state = firstState(input, this.clock.nowMs);
   }
 
   change(transition: (state: RunState) => RunState): void {
@@ -106,7 +112,7 @@ export class AgentRun {
 
   /** An update was taken in the present workflow task. */
   noteUpdate(): void {
-    this.updateTakenAt = workflowInfo().historyLength;
+    this.updateTakenAt = this.clock.task;
   }
 
   /** Shown in the Temporal UI while the world is waited for. */
@@ -144,14 +150,9 @@ export class AgentRun {
 async function carryOut(run: AgentRun): Promise<RunOutcome> {
   for (;;) {
     if (run.broken !== undefined) throw run.broken;
-    const info = workflowInfo();
-    if (
-      !run.state.historyLong &&
-      (info.continueAsNewSuggested || info.historyLength > limits.historyEventsMax)
-    )
-      run.change(afterHistoryLong);
+    if (!run.state.historyLong && run.clock.isHistoryLong) run.change(afterHistoryLong);
 
-    const step = decideNextStep(run.state, Date.now());
+    const step = decideNextStep(run.state, run.clock.nowMs);
     switch (step.kind) {
       case 'call-model': {
         run.change((state) => afterModelStarted(state, step.position));
@@ -174,7 +175,7 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         for (const { position } of step.requests) await closeRequest(run, position);
         break;
       case 'expire-requests':
-        run.change((state) => afterSilence(state, Date.now()));
+        run.change((state) => afterSilence(state, run.clock.nowMs));
         break;
       case 'escalate-requests':
         for (const { position } of step.requests) await escalateRequest(run, position);
@@ -213,10 +214,13 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         break;
       }
       case 'end-turn':
-        run.change((state) => afterTurnEnded(state, Date.now()));
+        run.change((state) => afterTurnEnded(state, run.clock.nowMs));
+        // Between turns a session is nothing but its carried state: the place to change builds at.
+        run.moves = undefined;
+        if (await askWhetherToMove(run)) run.change(afterHistoryLong);
         break;
       case 'begin-turn':
-        run.change((state) => afterTurnBegun(state, Date.now()));
+        run.change((state) => afterTurnBegun(state, run.clock.nowMs));
         break;
       case 'end-session':
         run.change(afterIdle);
@@ -234,11 +238,14 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         break;
       case 'continue-as-new':
         if (await handlersEnd(run)) break;
+        if (isToBeAsked(run)) {
+          await askWhetherToMove(run);
+          break;
+        }
         // Nothing is awaited between the decision and this, so nothing can arrive unseen.
-        return continueAsNew<typeof agentRun>({
-          ...run.input,
-          carried: toCarried(run.state, Date.now()),
-        });
+        return makeContinueAsNewFunc<typeof agentRun>(
+          run.moves === true ? { initialVersioningBehavior: 'AUTO_UPGRADE' } : {},
+        )({ ...run.input, carried: toCarried(run.state, run.clock.nowMs) });
       case 'end':
         if (await handlersEnd(run)) break;
         return end(run, step.outcome, step.outputAt);
@@ -259,9 +266,9 @@ async function handlersEnd(run: AgentRun): Promise<boolean> {
     await condition(allHandlersFinished);
     return true;
   }
-  if (run.updateTakenAt !== workflowInfo().historyLength || !patched(patch.updateBeforeEnd))
-    return false;
+  if (run.updateTakenAt !== run.clock.task || !patched(patch.updateBeforeEnd)) return false;
   await sleep(1);
+  run.clock.tick();
   return true;
 }
 
@@ -274,10 +281,12 @@ async function tellChildren(
   const atWork = run.state.calls.filter(
     ({ phase, policy }) => phase === 'running' && policy.agent !== undefined,
   );
-  for (const { position } of atWork)
+  for (const { position } of atWork) {
     await getExternalWorkflowHandle(childRunId(workflowInfo().workflowId, position))
       .signal(name, body)
       .catch(() => undefined);
+    run.clock.tick();
+  }
 }
 
 async function wait(
@@ -285,11 +294,11 @@ async function wait(
   step: { readonly humansOnly: boolean; readonly untilMs?: number },
 ): Promise<void> {
   const moved = (): boolean =>
-    run.broken !== undefined || decideNextStep(run.state, Date.now()).kind !== 'wait';
-  if (step.humansOnly) run.change((state) => afterWaitBegins(state, Date.now()));
+    run.broken !== undefined || decideNextStep(run.state, run.clock.nowMs).kind !== 'wait';
+  if (step.humansOnly) run.change((state) => afterWaitBegins(state, run.clock.nowMs));
   if (step.untilMs === undefined) while (!moved()) await run.nextChange();
-  else await condition(moved, Math.max(1, step.untilMs - Date.now()));
-  if (step.humansOnly) run.change((state) => afterWaitEnds(state, Date.now()));
+  else if (!(await condition(moved, Math.max(1, step.untilMs - run.clock.nowMs)))) run.clock.tick();
+  if (step.humansOnly) run.change((state) => afterWaitEnds(state, run.clock.nowMs));
 }
 
 async function end(

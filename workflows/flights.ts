@@ -6,12 +6,24 @@ import {
   isCancellation,
   ParentClosePolicy,
 } from '@temporalio/workflow';
-import type { CallModelOutput, EntryRef, RunToolOutput } from '../contracts/agent-run.ts';
+import type {
+  CallModelOutput,
+  EntryRef,
+  OpenChildOutput,
+  RunToolOutput,
+} from '../contracts/agent-run.ts';
 import { toolErrorCode } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import { workflowType } from '../contracts/messages.ts';
 import { fallbackPosition, type Position } from '../contracts/positions.ts';
-import { type CallState, callAt, hasWayOut, modelIndexNow, originOf } from '../rules/run-state.ts';
+import {
+  type CallState,
+  callAt,
+  hasWayOut,
+  isGiven,
+  modelIndexNow,
+  originOf,
+} from '../rules/run-state.ts';
 import {
   afterAborted,
   afterFallbackProposed,
@@ -34,6 +46,12 @@ import {
   waitForTheWorld,
 } from './persist.ts';
 
+interface Flight<Value> {
+  /** A local activity: its coming back is no event of the history's own. */
+  readonly near: boolean;
+  readonly result: Promise<Value>;
+}
+
 type Landed<Value> =
   | { readonly kind: 'landed'; readonly value: Value }
   | { readonly kind: 'failed'; readonly failed: Failed }
@@ -45,15 +63,24 @@ type Landed<Value> =
  * `silence: 'again'` is for calls that are free of harm when repeated: the position memoises, each
  * model attempt is charged, so the ceiling ends it. A tool that gave no answer is for the rules.
  */
-async function landing<Value>(
+async function landing<Value extends { readonly tookMs?: number }>(
   run: AgentRun,
   silence: 'again' | 'fails',
-  call: (time: number) => Promise<Value>,
+  call: (time: number) => Flight<Value>,
 ): Promise<Landed<Value>> {
   for (let time = 1; ; time += 1) {
+    const { near, result } = call(time);
+    const sinceMs = run.clock.nowMs;
+    const comeBack = (tookMs?: number): void => {
+      if (near) run.clock.nearCallLanded(sinceMs, tookMs);
+      else run.clock.tick();
+    };
     try {
-      return { kind: 'landed', value: await call(time) };
+      const value = await result;
+      comeBack(value.tookMs);
+      return { kind: 'landed', value };
     } catch (error) {
+      comeBack();
       if (isCancellation(error)) return { kind: 'aborted' };
       const failed = readFailure(error);
       if (!isWaitable(failed) && !(silence === 'again' && isSilence(failed)))
@@ -83,8 +110,9 @@ export async function flyModelCall(
     summary: `${position} ${model}`,
     isLastModel: modelIndexNow(state) + 1 >= input.models.length,
   });
-  const landed = await landing<CallModelOutput>(run, 'again', () =>
-    callModel({
+  const landed = await landing<CallModelOutput>(run, 'again', () => ({
+    near,
+    result: callModel({
       position,
       definition: input.definition,
       model,
@@ -93,14 +121,15 @@ export async function flyModelCall(
       timeoutMs: input.modelTimeoutMs,
       ...(near ? { near: true as const } : {}),
       ...(input.customer === undefined ? {} : { customer: input.customer }),
+      ...(isGiven(run, position) ? { given: true as const } : {}),
     }),
-  );
+  }));
   switch (landed.kind) {
     case 'landed': {
       const { value } = landed;
       return run.change((now) =>
         value.kind === 'over-budget'
-          ? afterOverBudget(now, position, value, Date.now())
+          ? afterOverBudget(now, position, value, run.clock.nowMs)
           : afterModelReply(now, position, value),
       );
     }
@@ -113,7 +142,8 @@ export async function flyModelCall(
 
 export async function flyToolCall(run: AgentRun, position: Position): Promise<void> {
   const call = callAt(run.state, position);
-  if (call.policy.agent !== undefined) return flyChild(run, call, call.policy.agent);
+  const given = isGiven(run, position);
+  if (call.policy.agent !== undefined && !given) return flyChild(run, call, call.policy.agent);
   const { policy, proposed } = call;
   const landed = await landing<RunToolOutput>(run, 'fails', (time) => {
     // Another worker may have what this one lacks: the second time, the queue finds it.
@@ -121,7 +151,7 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
     const timeoutMs =
       near || policy.movesToQueueMs === undefined ? policy.timeoutMs : policy.movesToQueueMs;
     const runTool = toolCall(policy, { near, timeoutMs, summary: `${position} ${proposed.tool}` });
-    return runTool({
+    const result = runTool({
       position,
       definition: run.input.definition,
       id: proposed.id,
@@ -138,7 +168,9 @@ export async function flyToolCall(run: AgentRun, position: Position): Promise<vo
       ...(call.edited === undefined ? {} : { edited: call.edited }),
       ...(call.instead === undefined ? {} : { instead: call.instead }),
       ...(call.attemptsBefore === undefined ? {} : { attemptsBefore: call.attemptsBefore }),
+      ...(given ? { given: true as const } : {}),
     });
+    return { near, result };
   });
   landTool(run, position, landed);
 }
@@ -189,8 +221,9 @@ function landTool(run: AgentRun, position: Position, landed: Landed<RunToolOutpu
 
 async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<void> {
   const { position, proposed } = call;
-  const opened = await landing(run, 'again', () =>
-    bookkeeping.openChild({
+  const opened = await landing<OpenChildOutput & { readonly tookMs?: never }>(run, 'again', () => ({
+    near: true,
+    result: bookkeeping.openChild({
       position,
       agent,
       caller: run.input.agent,
@@ -201,7 +234,7 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
       id: proposed.id,
       depth: run.input.depth + 1,
     }),
-  );
+  }));
   if (opened.kind !== 'landed') return landTool(run, position, opened);
   const child = opened.value;
   switch (child.kind) {
@@ -231,17 +264,19 @@ async function flyChild(run: AgentRun, call: CallState, agent: string): Promise<
     // However it ended, its own books say it; what they say is the result.
     halted = isCancellation(error);
   }
+  run.clock.tick();
   // What a halted child spent is its parent's too.
   await CancellationScope.nonCancellable(async () => {
-    const closed = await landing(run, 'again', () =>
-      bookkeeping.closeChild({
+    const closed = await landing(run, 'again', () => ({
+      near: true,
+      result: bookkeeping.closeChild({
         position,
         id: proposed.id,
         run: child.run,
         argumentsHash: proposed.argumentsHash,
         tool: proposed.tool,
       }),
-    );
+    }));
     if (halted) run.change((now) => afterAborted(now, position));
     else landTool(run, position, closed);
   });

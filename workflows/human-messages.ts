@@ -61,16 +61,26 @@ export function handleMessages(run: AgentRun): void {
   setHandler(stateQuery, () => viewRun(run.state, Date.now()), {
     description: 'What the run is doing now.',
   });
-  const halt = (given: HaltMessage): void => run.change((state) => afterHalt(state, toHalt(given)));
+  const halt = (given: HaltMessage): void => {
+    run.clock.tick();
+    run.change((state) => afterHalt(state, toHalt(given)));
+  };
   setHandler(haltSignal, halt, { description: 'Stop the run in order.' });
   setHandler(haltUpdate, (given) => {
-    run.noteUpdate();
     halt(given);
+    run.noteUpdate();
     return { halted: true };
   });
-  setHandler(budgetChanged, () => run.change(afterBudgetChanged), {
-    description: 'A shared budget was changed: a call that waits for it looks again.',
-  });
+  setHandler(
+    budgetChanged,
+    () => {
+      run.clock.tick();
+      run.change(afterBudgetChanged);
+    },
+    {
+      description: 'A shared budget was changed: a call that waits for it looks again.',
+    },
+  );
   handleDecision(run, message.approve, 'approve');
   handleDecision(run, message.deny, 'deny');
   handleDecision(run, message.answer, 'answer');
@@ -131,6 +141,7 @@ function handleWord<Message, Receipt>(
   word: Word<Message, Receipt>,
 ): void {
   setHandler(defineSignal<[Message]>(name), (given) => {
+    run.clock.tick();
     const reason = word.refuse(run.state, given);
     if (reason === undefined) word.record(given, 'signal');
     else log.warn(`${name} by signal was refused`, { reason });
@@ -138,6 +149,7 @@ function handleWord<Message, Receipt>(
   setHandler(
     defineUpdate<Receipt, [Message]>(name),
     async (given) => {
+      run.clock.tick();
       run.noteUpdate();
       word.record(given, 'update');
       await word.counts?.();
@@ -178,6 +190,7 @@ function handleDecision(run: AgentRun, name: string, deciding: Deciding): void {
     return number;
   };
   setHandler(defineSignal<[DecisionMessage | AnswerMessage]>(name), (given) => {
+    run.clock.tick();
     const reason = refuse(given);
     if (reason === undefined) record(given, 'signal');
     else log.warn('a decision by signal was refused', { reason });
@@ -186,6 +199,7 @@ function handleDecision(run: AgentRun, name: string, deciding: Deciding): void {
     defineUpdate<DecisionReceipt, [DecisionMessage | AnswerMessage]>(name),
     async (given) => {
       const { request } = given;
+      run.clock.tick();
       run.noteUpdate();
       const number = record(given, 'update');
       // Whether it counts is known only where the application and the database are.

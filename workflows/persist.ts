@@ -53,6 +53,7 @@ export async function waitForTheWorld(
   if (time === 1 && failed.type === failureType.noWorker)
     await bookkeeping.noteWaiting({ reason: 'no-worker', detail: failed.message });
   const halted = await condition(() => run.state.halt !== undefined, worldDelayMs(time));
+  if (!halted) run.clock.tick();
   run.waitsFor(undefined);
   return !halted;
 }
@@ -68,6 +69,7 @@ export async function persist<Value>(run: AgentRun, write: () => Promise<Value>)
         throw new Error(`Bookkeeping failed: ${failed.type}: ${failed.message}`, { cause: error });
       run.waitsFor(failed);
       await sleep(worldDelayMs(time));
+      run.clock.tick();
       run.waitsFor(undefined);
     }
   }

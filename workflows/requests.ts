@@ -17,7 +17,7 @@ import { persist } from './persist.ts';
 export async function openRequest(run: AgentRun, position: Position): Promise<void> {
   const request = requestAt(run.state, position);
   const { ask, kind, about, detail } = request;
-  const deadlineMs = Date.now() + ask.deadlineMs;
+  const deadlineMs = run.clock.nowMs + ask.deadlineMs;
   const subject = subjectOf(run, request);
   const opened = await persist(run, () =>
     bookkeeping.openRequest({

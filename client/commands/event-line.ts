@@ -13,7 +13,10 @@ function what(event: RunEvent): string {
   switch (event.kind) {
     case 'run.started':
       return `${safeLine(event.agent)} started${event.customer === undefined ? '' : ` for ${safeLine(event.customer)}`}`;
+    case 'run.forked':
+      return `forked from ${safeLine(event.of, 300)} at ${safeLine(event.position, 40)} by ${safeLine(event.by)}${event.edit === undefined ? '' : `: ${safeLine(event.edit, 400)}`}${event.reason === undefined ? '' : ` (${safeLine(event.reason, 400)})`}`;
     case 'model.replied':
+      if (event.given === true) return `${replied(event)}, as it is on record`;
       return `${safeLine(event.model)} ${replied(event)}${attempt(event)}  ${event.inputTokens}+${event.outputTokens} tokens  ${usd(event.costMicroUsd)}  ${duration(event.latencyMs)}`;
     case 'model.failed':
       return `${safeLine(event.model)} failed: ${safeLine(event.type)}${attempt(event)}, ${event.retryable ? 'is tried again' : 'is not tried again'}`;
@@ -85,7 +88,7 @@ function extension(event: Extract<RunEvent, { kind: 'run.extended' }>): string {
   return [
     ...(costMicroUsd > 0 ? [usd(costMicroUsd)] : []),
     ...(more > 0 ? [tokens(more)] : []),
-    ...(steps > 0 ? [`${steps} steps`] : []),
+    ...(steps > 0 ? [`${steps} step${steps === 1 ? '' : 's'}`] : []),
     ...(wallMs > 0 ? [`${duration(wallMs)} of work`] : []),
   ].join(', ');
 }

@@ -53,6 +53,7 @@ const codeByType: Partial<Record<FailureType, number>> = {
   [failureType.inputRejected]: exitCode.wrongUsage,
   [failureType.settingsRejected]: exitCode.wrongUsage,
   [failureType.agentUnknown]: exitCode.wrongUsage,
+  [failureType.deploymentRejected]: exitCode.wrongUsage,
   [failureType.runUnknown]: exitCode.wrongUsage,
   [failureType.requestUnknown]: exitCode.wrongUsage,
   [failureType.keyReused]: exitCode.wrongUsage,

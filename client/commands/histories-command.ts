@@ -6,6 +6,7 @@ import { exportRecording } from '../recordings/export-recording.ts';
 import { importRecording } from '../recordings/import-recording.ts';
 import type { ExportReport } from '../../storage/recordings/export-rows.ts';
 import { exitCode, WrongUsage } from './exit-codes.ts';
+import { namingFile } from './given-file.ts';
 import { exportText } from './recording-text.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
@@ -29,7 +30,7 @@ export async function exportHistories(
       `${named} patterns and fields are given; at most ${limits.redactionPatternsMax} are taken (redactionPatternsMax).`,
     );
   const options = {
-    patterns: flags.redact.map(patternOf),
+    patterns: flags.redact.map((text, index) => patternOf(text, index + 1)),
     fields: flags.redactField,
     keepSecrets: flags.keepSecrets === true,
   };
@@ -74,16 +75,20 @@ async function toFile(
   }
 }
 
-function patternOf(text: string): RegExp {
+/** @param number  From 1, as the recording names it: the text may be the secret itself. */
+function patternOf(text: string, number: number): RegExp {
   let pattern: RegExp;
   try {
     pattern = new RegExp(text, 'gu');
-  } catch {
-    // Not repeated: it may be the secret itself.
-    throw new WrongUsage('A pattern of --redact is no regular expression.');
+  } catch (error) {
+    // `Invalid regular expression: /TEXT/gu: Unterminated group`: the reason alone, which repeats no text.
+    const reason = (error as Error).message.split(': ').at(-1) ?? '';
+    throw new WrongUsage(`Pattern ${number} of --redact is no regular expression: ${reason}.`);
   }
   if (pattern.test(''))
-    throw new WrongUsage('A pattern of --redact matches the empty text, so it names nothing.');
+    throw new WrongUsage(
+      `Pattern ${number} of --redact matches the empty text, so it names nothing.`,
+    );
   pattern.lastIndex = 0;
   return pattern;
 }
@@ -95,7 +100,8 @@ export async function importHistories(
 ): Promise<number> {
   const file = resolve(terminal.folder, given);
   return withConnection(terminal, async ({ parts }) => {
-    const report = await importRecording(parts, chunksOf(file)).catch((error: unknown) => {
+    const importing = importRecording(parts, chunksOf(file));
+    const report = await namingFile(terminal, given, importing).catch((error: unknown) => {
       const { syscall } = error as { readonly syscall?: unknown };
       if (syscall === undefined) throw error;
       throw new WrongUsage(`${file} cannot be read: ${(error as Error).message}`);

@@ -9,17 +9,18 @@ import type { App } from '../../definitions/internal.ts';
 import type { LoadedApplication } from '../../workers/load-application.ts';
 import type { RunningWorker } from '../../workers/start-worker.ts';
 import type { WorkerSettings } from '../../workers/settings.ts';
+import { WrongUsage } from './exit-codes.ts';
 import type { Terminal } from './terminal.ts';
 
 export type { LoadedApplication, RunningWorker };
 
-/** @throws ApplicationFailed, DefinitionRejected */
+/** @throws WrongUsage, ApplicationFailed, DefinitionRejected */
 export async function loadApplicationOf(
   terminal: Terminal,
   named: string | undefined,
 ): Promise<LoadedApplication> {
-  const { findApplication, loadApplication } = await import('../../workers/load-application.ts');
-  return loadApplication(findApplication(named, terminal.folder));
+  const { loadApplication } = await import('../../workers/load-application.ts');
+  return loadApplication(await findApplicationOf(terminal, named));
 }
 
 export async function startWorkerOf(
@@ -51,11 +52,16 @@ export async function readWorkerSettingsOf(terminal: Terminal): Promise<WorkerSe
   return readWorkerSettings(terminal.environment);
 }
 
-/** @throws ApplicationFailed */
+/** @throws WrongUsage  There is no such file. */
 export async function findApplicationOf(
   terminal: Terminal,
   named: string | undefined,
 ): Promise<string> {
   const { findApplication } = await import('../../workers/load-application.ts');
-  return findApplication(named, terminal.folder);
+  try {
+    return findApplication(named, terminal.folder);
+  } catch (error) {
+    // Told like any other file that a command line names and that is missing.
+    throw new WrongUsage((error as Error).message);
+  }
 }

@@ -19,3 +19,10 @@ export const numberFrom =
       throw new InvalidArgumentError(`It must be a number above ${limit}.`);
     return value;
   };
+
+/** 0 to 100, fractions too. */
+export function percentFrom(text: string): number {
+  const percent = Number(text);
+  if (/^[0-9]+(\.[0-9]+)?$/.test(text) && percent <= 100) return percent;
+  throw new InvalidArgumentError('It must be a number from 0 to 100.');
+}

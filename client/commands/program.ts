@@ -5,10 +5,13 @@ import { join } from 'node:path';
 import { packageFolder } from '../../servers/package-folder.ts';
 import { addBudgetCommands } from './budget-commands.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
+import { addDeploymentCommands } from './deployment-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
+import { addForkingCommands } from './forking-commands.ts';
 import { addReadingCommands } from './reading-commands.ts';
 import { addRecordingCommands } from './recording-commands.ts';
 import { addReplayingCommands } from './replaying-commands.ts';
+import { addRerunningCommands } from './rerunning-commands.ts';
 import { addRunningCommands } from './running-commands.ts';
 import { safeText } from './safe-text.ts';
 import type { Terminal } from './terminal.ts';
@@ -53,6 +56,9 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addDecidingCommands(program, carry);
   addBudgetCommands(program, carry);
   addReplayingCommands(program, carry);
+  addDeploymentCommands(program, carry);
+  addForkingCommands(program, carry);
+  addRerunningCommands(program, carry);
   program.addHelpText('after', afterHelp);
   return program;
 }

@@ -1,5 +1,6 @@
 /** The grammar of the commands that only read. Each has `--json`. */
 import { type Command, Option } from 'commander';
+import type { DiffFlags } from './diff-command.ts';
 import type { InboxFlags } from './inbox-command.ts';
 import type { AnnouncementsFlags } from './announcements-command.ts';
 import { wholeNumberFrom } from './parse-numbers.ts';
@@ -55,6 +56,32 @@ Examples:
     .action((run: string, flags: ShowFlags) =>
       carry(async (terminal) =>
         (await import('./show-command.ts')).showCommand(terminal, run, flags),
+      ),
+    );
+
+  program
+    .command('diff')
+    .summary('show two runs side by side from where they part')
+    .description(
+      'Compares two runs call by call: prompts, replies, calls, results, decisions, outcome. Ends with 0 when they are the same, with 1 when they differ.',
+    )
+    .argument('<a>', 'the id of a run, a file of `belayer histories export`, or FILE#RUN')
+    .argument('<b>', 'the other one')
+    .option('--all', 'everything, whole: what is the same as well')
+    .option('--step <n>', 'only this step', wholeNumberFrom(1))
+    .option('--position <position>', 'only this call, for example 7/repair-1 or 7.2')
+    .option('--json', 'one JSON document')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  belayer diff support-t1a2b3c support-t1a2b3d
+  belayer diff yesterday.json support-t1a2b3d --position 7.2
+  belayer diff support-t1a2b3c/7.2 support-t1a2b3d/7.2     two runs of a sub-agent`,
+    )
+    .action((a: string, b: string, flags: DiffFlags) =>
+      carry(async (terminal) =>
+        (await import('./diff-command.ts')).diffCommand(terminal, [a, b], flags),
       ),
     );
 

@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
 import { differenceText } from '../../testing/replay/difference-text.ts';
 import { exitCode, WrongUsage } from './exit-codes.ts';
-import { historyOfRun } from './history-of-run.ts';
+import { namingFile, readGivenFile } from './given-file.ts';
+import { historyOfRun } from '../recordings/history-of-run.ts';
 import { type Replayed, withStrictReplay } from './load-replay.ts';
 import { replayMany } from './replay-many.ts';
 import { safeText } from './safe-text.ts';
@@ -31,14 +30,11 @@ export async function replayCommand(
 ): Promise<number> {
   checkUsage(run, flags);
   if (run === undefined && flags.file === undefined) return replayMany(terminal, flags);
-  const history = run === undefined ? fileOf(terminal, flags) : await fetched(terminal, run);
-  const replayed = await withStrictReplay((strict) => strict.replay(history)).catch(
-    (error: unknown) => {
-      // The reader of histories throws these: the file is none.
-      if (error instanceof TypeError) throw new WrongUsage(error.message);
-      throw error;
-    },
-  );
+  const { file = '' } = flags;
+  const given = run === undefined ? readGivenFile(terminal, file).toString('utf8') : undefined;
+  const history = given ?? (await fetched(terminal, run ?? ''));
+  const replaying = withStrictReplay((strict) => strict.replay(history));
+  const replayed = await (given === undefined ? replaying : namingFile(terminal, file, replaying));
   if (flags.json === true) outJson(terminal, replayed, 'document');
   else terminal.out(`${safeText(replayedText(replayed))}\n`);
   return replayed.difference === undefined ? exitCode.done : exitCode.failed;
@@ -57,15 +53,6 @@ function checkUsage(run: string | undefined, flags: ReplayFlags): void {
       throw new WrongUsage(`${option} is for --since and --gate.`);
 }
 
-function fileOf(terminal: Terminal, { file = '' }: ReplayFlags): string {
-  const path = resolve(terminal.folder, file);
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (error) {
-    throw new WrongUsage(`${path} cannot be read: ${(error as Error).message}`);
-  }
-}
-
 const fetched = (terminal: Terminal, run: string): Promise<object> =>
   withConnection(terminal, async ({ belayer, parts }) => {
     await belayer.run(run);
@@ -73,10 +60,14 @@ const fetched = (terminal: Terminal, run: string): Promise<object> =>
   });
 
 function replayedText(replayed: Replayed): string {
-  const { run, runs, executions, commands, events, difference } = replayed;
-  if (difference !== undefined) return differenceText(difference);
+  const { run, runs, executions, commands, events, redacted, difference } = replayed;
+  const note =
+    redacted === undefined
+      ? ''
+      : `\n${counted(redacted.values, 'value')} in payloads of ${counted(redacted.executions, 'execution')} ${redacted.values === 1 ? 'was' : 'were'} redacted: those payloads are compared as they stand in the file.`;
+  if (difference !== undefined) return `${differenceText(difference)}${note}`;
   const withAgents = runs === 1 ? '' : ` with ${counted(runs - 1, 'run')} of sub-agents`;
-  return `Run ${run}${withAgents} replays: ${counted(executions, 'execution')}, ${counted(events, 'event')}, ${counted(commands, 'command')} compared.`;
+  return `Run ${run}${withAgents} replays: ${counted(executions, 'execution')}, ${counted(events, 'event')}, ${counted(commands, 'command')} compared.${note}`;
 }
 
 const counted = (count: number, what: string): string =>

@@ -9,7 +9,7 @@ import { runsToReplay } from '../../storage/runs-to-replay.ts';
 import { differenceText } from '../../testing/replay/difference-text.ts';
 import type { Parts } from '../parts.ts';
 import { exitCode, isBelayerError, WrongUsage } from './exit-codes.ts';
-import { historyOfRun } from './history-of-run.ts';
+import { historyOfRun } from '../recordings/history-of-run.ts';
 import { differs, junitText } from './junit-text.ts';
 import type { ReplayFlags } from './replay-command.ts';
 import { replayRuns, type RunToReplay, type Verdict } from './replay-runs.ts';

@@ -101,7 +101,7 @@ interface Place {
   close(): Promise<void>;
 }
 
-async function openPlace(
+export async function openPlace(
   terminal: Terminal,
   application: LoadedApplication | undefined,
   { signal }: Interrupts,
@@ -153,7 +153,7 @@ function startOptions(input: unknown, flags: RunFlags): StartOptions<never> {
   };
 }
 
-function interruptedNote(
+export function interruptedNote(
   run: Run | undefined,
   file: string | undefined,
   isWorkedHere: boolean,

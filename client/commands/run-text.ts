@@ -13,10 +13,12 @@ export interface ShownRun {
   readonly attempts: readonly AttemptRow[];
   readonly calls: readonly Omit<CallRow, 'fragment'>[];
   readonly requests: readonly RequestRow[];
+  /** Runs that share its beginning. */
+  readonly forks?: readonly RunRow[];
 }
 
 /** A run for a person: its state, its steps with every attempt, what was asked, what it came to. */
-export function runText({ run, output, attempts, calls, requests }: ShownRun): string {
+export function runText({ run, output, attempts, calls, requests, forks = [] }: ShownRun): string {
   const unended = calls.filter(({ state }) => state !== 'done');
   const refused = calls.flatMap((call) => call.refused);
   const steps = [
@@ -35,11 +37,19 @@ export function runText({ run, output, attempts, calls, requests }: ShownRun): s
       ...ofStep(unended, step).map(unendedLine),
       ...ofStep(requests, step).map(requestLine),
     ]),
+    ...(forks.length === 0 ? [] : ['forks']),
+    ...forks.map((fork) => `  ${safeLine(fork.id, 300)}  ${forkPoint(fork)}  ${stateOf(fork)}`),
     ...(output === undefined
       ? []
       : ['output', indented(outputText(output, { isOutputRead: true }))]),
   ].join('\n');
 }
+
+const forkedFrom = (run: RunRow): string => `${safeLine(run.forkOf ?? '', 300)} ${forkPoint(run)}`;
+
+/** Where a fork begins, and what was changed there. */
+export const forkPoint = ({ forkAt, forkEdit }: RunRow): string =>
+  `at ${safeLine(forkAt ?? '', 60)}${forkEdit === null ? '' : ` (${safeLine(forkEdit, 300)})`}`;
 
 function headText(run: RunRow): string[] {
   const tookMs = (run.endedAt ?? new Date()).getTime() - run.createdAt.getTime();
@@ -51,6 +61,7 @@ function headText(run: RunRow): string[] {
     `cost      ${usd(run.costMicroUsd)} of ${usd(run.ceilingMicroUsd)}${run.reservedMicroUsd === 0 ? '' : `, ${usd(run.reservedMicroUsd)} reserved`}, ${tokens(run.tokens)}`,
   ];
   if (run.importedAt !== null) lines.push(`imported  ${moment(run.importedAt)} UTC: read-only`);
+  if (run.forkOf !== null) lines.push(`forked    from ${forkedFrom(run)}`);
   if (run.parent !== null) lines.push(`parent    ${safeLine(run.parent, 300)}`);
   if (run.outcome?.kind === 'stopped') lines.push(`because   ${safeText(run.outcome.detail)}`);
   if (run.outcome?.kind === 'failed')

@@ -1,7 +1,9 @@
 import { BelayerError, failureType } from '../../contracts/failures.ts';
-import { isPosition, modelPosition } from '../../contracts/positions.ts';
+import { isPosition, modelPosition, type Position } from '../../contracts/positions.ts';
+import { holderOf } from '../../storage/forks/parent.ts';
+import { readForks } from '../../storage/forks/fork-tree.ts';
 import { readEnd } from '../../storage/reading-results.ts';
-import { readCalls, readJournal, readPrompt } from '../../storage/reading-runs.ts';
+import { readCalls, readJournal, readPrompt, type RunRow } from '../../storage/reading-runs.ts';
 import { requestsOf } from '../../storage/requests.ts';
 import { readFlags } from '../../storage/stop-flags.ts';
 import type { Parts } from '../parts.ts';
@@ -47,6 +49,7 @@ export async function showCommand(
   return withConnection(terminal, async ({ belayer, parts }) => {
     const run = await (await belayer.run(id)).status();
     if (at === undefined) return showRun(terminal, parts, run, flags);
+    await refuseShared(parts, run, at);
     if (state === true) return showState(terminal, parts, id, { at, isJson: flags.json === true });
     if (prompt === true) {
       const stored = await readPrompt(parts.database, id, at);
@@ -68,12 +71,13 @@ async function showRun(
   run: Parameters<typeof runText>[0]['run'],
   { json: isJson }: ShowFlags,
 ): Promise<number> {
-  const [attempts, calls, requests, end, flags] = await Promise.all([
+  const [attempts, calls, requests, end, flags, forks] = await Promise.all([
     readJournal(database, run.id),
     readCalls(database, run.id),
     requestsOf(database, run.id),
     readEnd(database, run.id),
     readFlags(database),
+    readForks(database, run.id),
   ]);
   const stoppedBy = flagOver(flags, run);
   const output = end?.output == null ? undefined : (JSON.parse(end.output) as unknown);
@@ -84,6 +88,7 @@ async function showRun(
     // Content is shown by step, with where it came from.
     calls: calls.map((call) => ({ ...call, fragment: undefined })),
     requests,
+    ...(forks.length === 0 ? {} : { forks }),
   };
   if (isJson === true)
     outJson(terminal, { ...shown, ...(stoppedBy === undefined ? {} : { stoppedBy }) }, 'document');
@@ -92,6 +97,17 @@ async function showRun(
     terminal.out(`${runText(shown)}\n`);
   }
   return exitCode.done;
+}
+
+/** What came before a fork is shown where it happened. */
+async function refuseShared({ database }: Parts, run: RunRow, at: Position): Promise<void> {
+  const { id, forkAt } = run;
+  const holder = await holderOf(database, run, at);
+  if (holder === undefined) return;
+  throw new BelayerError(
+    failureType.requestUnknown,
+    `Run \`${id}\` shares what was before \`${forkAt}\`, and its own history begins there: ${holder.isHere ? `belayer show ${holder.run} --position ${at}` : `run \`${holder.run}\` has it, which is not in this database.`}`,
+  );
 }
 
 const nothingAt = (run: string, what: string): BelayerError =>

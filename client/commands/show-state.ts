@@ -2,7 +2,7 @@ import { BelayerError, failureType } from '../../contracts/failures.ts';
 import type { Position } from '../../contracts/positions.ts';
 import type { Parts } from '../parts.ts';
 import { exitCode } from './exit-codes.ts';
-import { historyOfRun } from './history-of-run.ts';
+import { historyOfRun } from '../recordings/history-of-run.ts';
 import { stateAtOf, withStrictReplay } from './load-replay.ts';
 import { safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';

@@ -1,6 +1,6 @@
 import { exitCode } from './exit-codes.ts';
 import { watchInterrupts } from './interrupts.ts';
-import { loadApplicationOf, startWorkerOf } from './load-worker.ts';
+import { loadApplicationOf, type RunningWorker, startWorkerOf } from './load-worker.ts';
 import { safeText } from './safe-text.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -34,6 +34,7 @@ export async function workerCommand(
         `Working for ${worker.agents.map((agent) => safeText(agent)).join(', ')} on Temporal at ${worker.addresses.temporal.address}${worker.addresses.temporal.uiUrl === undefined ? '' : ` (${worker.addresses.temporal.uiUrl})`}.`,
       );
     else parent.send?.(ready);
+    if (worker.build !== undefined) terminal.note(buildLine(worker.build));
     const interrupted = new Promise<void>((resolve) => {
       if (interrupts.signal.aborted) resolve();
       interrupts.signal.addEventListener('abort', () => resolve());
@@ -48,3 +49,12 @@ export async function workerCommand(
     interrupts.end();
   }
 }
+
+const buildLine = ({
+  deployment,
+  buildId,
+  takesStarts,
+}: NonNullable<RunningWorker['build']>): string =>
+  takesStarts
+    ? `Build ${buildId} of deployment ${deployment}: starts go to it.`
+    : `Build ${buildId} of deployment ${deployment}: no start goes to it yet. To send them: belayer deployments promote ${buildId}`;

@@ -1,4 +1,5 @@
 /** Why a silent run stands still, from what Temporal says of it. Pure. */
+import type { Build } from '../../contracts/deployments.ts';
 import type { StuckFinding } from '../../contracts/events.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Suspect } from '../../storage/stuck.ts';
@@ -24,7 +25,9 @@ export interface WorkflowSight {
   /** Temporal's word: RUNNING, TERMINATED ...; absent: no such workflow. */
   readonly status: string | undefined;
   readonly taskQueue: string;
-  /** When a worker last asked for work there; Temporal remembers those of the last five minutes. */
+  /** Whose workers alone go on with it; absent: any. */
+  readonly build?: Build;
+  /** When a worker (of the build) last asked for work there; Temporal remembers those of the last five minutes. */
   readonly lastPollMs: number | undefined;
   readonly workflowTask: { readonly attempt: number; readonly scheduledMs: number } | undefined;
   /** What the workflow task fails with; absent where its attempts only timed out: their workers died. */
@@ -47,7 +50,10 @@ export function judgeSilence(
     lastPollMs !== undefined && lastPollMs > options.nowMs - limits.stuckPollerAgeMsMax;
   const noPollers: Found = {
     finding: 'no-worker',
-    detail: `No worker asks for work on task queue \`${taskQueue}\`. Start one.`,
+    detail:
+      sight.build === undefined
+        ? `No worker asks for work on task queue \`${taskQueue}\`. Start one.`
+        : `No worker of build \`${sight.build.buildId}\` of deployment \`${sight.build.deployment}\` asks for work on task queue \`${taskQueue}\`. Start one, or: belayer deployments move ${suspect.run} --to BUILD`,
   };
   if (status === undefined && suspect.state === 'starting')
     return isAskedFor

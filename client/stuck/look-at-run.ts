@@ -1,9 +1,11 @@
 /** Asks Temporal about runs that are silent. Used by workers, and by `belayer stuck --now` without any. */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { eachAtOnce } from '../each-at-once.ts';
+import type { Build } from '../../contracts/deployments.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Suspect } from '../../storage/stuck.ts';
 import { type Found, judgeSilence, type PendingCall, type WorkflowSight } from './judge-silence.ts';
+import { pollersOf } from './pollers.ts';
 
 export interface LookOptions {
   readonly temporal: Client;
@@ -12,13 +14,14 @@ export interface LookOptions {
   readonly silentMs: number;
 }
 
-/** One sweep's look: it asks about each task queue once. Throws where Temporal does not answer. */
+/** One sweep's look: it asks about each task queue (and build) once. Throws where Temporal does not answer. */
 export function createLook(options: LookOptions): (suspect: Suspect) => Promise<Found | undefined> {
   const { temporal, silentMs } = options;
   const polls = new Map<string, Promise<number | undefined>>();
-  const lastPoll = (taskQueue: string): Promise<number | undefined> => {
-    const known = polls.get(taskQueue) ?? askForLastPoll(temporal, taskQueue);
-    polls.set(taskQueue, known);
+  const lastPoll = (taskQueue: string, build?: Build): Promise<number | undefined> => {
+    const key = JSON.stringify([taskQueue, build]);
+    const known = polls.get(key) ?? askForLastPoll(temporal, taskQueue, build);
+    polls.set(key, known);
     return known;
   };
   return (suspect) =>
@@ -39,7 +42,7 @@ async function sightOf(
   temporal: Client,
   run: string,
   taskQueueDefault: string,
-  lastPoll: (taskQueue: string) => Promise<number | undefined>,
+  lastPoll: (taskQueue: string, build?: Build) => Promise<number | undefined>,
 ): Promise<WorkflowSight> {
   const description = await temporal.workflow
     .getHandle(run)
@@ -60,11 +63,13 @@ async function sightOf(
     };
   const { raw, taskQueue, status } = description;
   const task = raw.pendingWorkflowTask;
+  const build = buildOf(raw.workflowExecutionInfo?.versioningInfo);
   const isFailing = status.name === 'RUNNING' && (task?.attempt ?? 0) > 1;
   return {
     status: status.name,
     taskQueue,
-    lastPollMs: await lastPoll(taskQueue),
+    lastPollMs: await lastPoll(taskQueue, build),
+    ...(build === undefined ? {} : { build }),
     workflowTask: task
       ? { attempt: task.attempt ?? 1, scheduledMs: toMs(task.originalScheduledTime) ?? Date.now() }
       : undefined,
@@ -73,6 +78,26 @@ async function sightOf(
     children: raw.pendingChildren?.length ?? 0,
   };
 }
+
+type VersioningInfo = NonNullable<
+  Awaited<
+    ReturnType<Client['workflowService']['describeWorkflowExecution']>
+  >['workflowExecutionInfo']
+>['versioningInfo'];
+
+/** The build that its next workflow task goes to, where that is settled. */
+function buildOf(info: VersioningInfo): Build | undefined {
+  const { versioningOverride } = info ?? {};
+  const version =
+    versioningOverride?.oneTime?.targetDeploymentVersion ??
+    versioningOverride?.pinned?.version ??
+    (info?.behavior === pinned ? info.deploymentVersion : undefined);
+  if (version == null || !version.buildId) return undefined;
+  return { deployment: version.deploymentName ?? '', buildId: version.buildId };
+}
+
+/** `VERSIONING_BEHAVIOR_PINNED`. */
+const pinned = 1;
 
 type Activity = NonNullable<
   Awaited<ReturnType<Client['workflowService']['describeWorkflowExecution']>>['pendingActivities']
@@ -93,19 +118,21 @@ function pendingCall(activity: Activity): PendingCall {
   };
 }
 
-/** Those of the last five minutes are listed, dead ones as well. */
-async function askForLastPoll(temporal: Client, taskQueue: string): Promise<number | undefined> {
-  const { pollers } = await temporal.workflowService.describeTaskQueue({
-    namespace: temporal.options.namespace,
-    taskQueue: { name: taskQueue },
-    taskQueueType: workflowTasks,
-  });
-  const times = (pollers ?? []).map(({ lastAccessTime }) => toMs(lastAccessTime) ?? 0);
+/** Of the build's own workers, where the run is kept by one: those of another build do not go on with it. */
+async function askForLastPoll(
+  temporal: Client,
+  taskQueue: string,
+  build: Build | undefined,
+): Promise<number | undefined> {
+  const times = (await pollersOf(temporal, taskQueue))
+    .filter(
+      (poller) =>
+        build === undefined ||
+        (poller.build?.deployment === build.deployment && poller.build.buildId === build.buildId),
+    )
+    .map(({ lastPollMs }) => lastPollMs);
   return times.length === 0 ? undefined : Math.max(...times);
 }
-
-/** `TASK_QUEUE_TYPE_WORKFLOW`. */
-const workflowTasks = 1;
 
 /**
  * Why the pending workflow task is repeated, where it failed. The server writes an event for the first

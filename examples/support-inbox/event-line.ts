@@ -73,6 +73,7 @@ export function describe(event: RunEvent): string | undefined {
       return at(event.position, 'budget', pc.yellow(visible(event.detail)));
     case 'budget.threshold':
     case 'budget.reconciled':
+    case 'run.forked':
     case 'request.escalated':
     case 'request.refused':
     case 'run.unstuck':

@@ -27,9 +27,9 @@ export async function insertRun(query: Query, run: string, body: Row): Promise<I
   const [row] = await query<{ no: number }>(
     {
       // Without its key, and ended in any case: nothing here may start, halt or look for it.
-      text: `insert into belayer.run (id, agent, customer, definition, input_hash, options, parent, parent_position, created_at, ended_at, outcome, output_at, steps)
+      text: `insert into belayer.run (id, agent, customer, definition, input_hash, options, parent, parent_position, created_at, ended_at, outcome, output_at, steps, fork_of, fork_at, fork)
         select $1, b.agent, b.customer, b.definition, b.input_hash, b.options, b.parent, b.parent_position, b.created_at,
-          coalesce(b.ended_at, clock_timestamp()), b.outcome, b.output_at, b.steps
+          coalesce(b.ended_at, clock_timestamp()), b.outcome, b.output_at, b.steps, b.fork_of, b.fork_at, b.fork
         from json_populate_record(null::belayer.run, $2::json) b
         on conflict do nothing returning no`,
     },

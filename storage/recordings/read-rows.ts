@@ -12,17 +12,15 @@ export interface RecordedRun {
   readonly void: VoidHashes | null;
 }
 
-/** A run, the runs of its sub-agents, and those whose transcript one of them goes on from. Parents first. */
+/** A run and the runs of its sub-agents. Parents first. What a fork shares with another run is in its own entries. */
 export function recordedFamily(query: Query, run: string): Promise<readonly RecordedRun[]> {
   return query<RecordedRun>(
     {
       text: `with recursive family as (
           select no, id from belayer.run where id = $1
           union
-          select r.no, r.id from family f join lateral (
-            select k.no, k.id from belayer.call c join belayer.run k on k.id = f.id || '/' || c.position where c.run_no = f.no and c.kind = 'child'
-            union all
-            select k.no, k.id from belayer.segment s join belayer.run k on k.no = s.parent_run_no where s.run_no = f.no) r on true)
+          select k.no, k.id from family f join belayer.call c on c.run_no = f.no and c.kind = 'child'
+            join belayer.run k on k.id = f.id || '/' || c.position)
         select r.no, r.id, case when not coalesce(i.was_open, false) then r.ended_at end as "endedAt", i.void
         from family f join belayer.run r on r.no = f.no left join belayer.imported i on i.run_no = r.no
         order by r.id <> $1, r.no limit $2`,

@@ -66,10 +66,10 @@ export const runParts: readonly RecordedPart[] = [
     part: 'run',
     select: `select r.agent, r.customer, coalesce(r.key, i.key) as key, r.definition, r.input_hash, r.options, r.parent, r.parent_position,
         r.created_at, case when not coalesce(i.was_open, false) then r.ended_at end as ended_at, r.outcome, r.output_at, r.steps,
-        p.state, p.events, p.system
+        r.fork_of, r.fork_at, r.fork - 'input' as fork, p.state, p.events, p.system
       from belayer.run r join belayer.pulse p on p.run_no = r.no left join belayer.imported i on i.run_no = r.no where r.no = $1`,
     position: () => '',
-    content: ['customer', 'key', 'options', 'outcome', 'system'],
+    content: ['customer', 'key', 'options', 'outcome', 'fork', 'system'],
     hashes: no,
   },
   {
@@ -99,8 +99,13 @@ export const runParts: readonly RecordedPart[] = [
   },
   {
     part: 'entry',
-    select:
-      'select chain, seq, head, at, fragment from belayer.entry where run_no = $1 order by chain, seq',
+    // A fork's file stands alone: what it shares with another run is written as its own.
+    select: `select chain, seq, head, at, fragment from belayer.entry where run_no = $1
+      union all
+      select s.chain, e.seq, e.head, e.at, e.body from belayer.segment s
+        cross join lateral belayer.chain_entries(s.run_no, s.chain, 0, s.parent_length) e
+        where s.run_no = $1 and s.parent_run_no <> s.run_no
+      order by chain, seq`,
     position: (row) => `${text(row, 'chain')}.${text(row, 'seq')}`,
     content: ['fragment'],
     hashes: no,
@@ -108,7 +113,7 @@ export const runParts: readonly RecordedPart[] = [
   {
     part: 'segment',
     select: `select s.chain, p.id as parent_run, s.parent_chain, s.parent_length from belayer.segment s
-      join belayer.run p on p.no = s.parent_run_no where s.run_no = $1 order by s.chain`,
+      join belayer.run p on p.no = s.parent_run_no where s.run_no = $1 and s.parent_run_no = s.run_no order by s.chain`,
     position: (row) => text(row, 'chain'),
     content: [],
     hashes: no,

@@ -13,6 +13,7 @@ import { judgeNoFailure, judgeRuns } from './judge-runs.ts';
 import { leftProcesses } from './left-processes.ts';
 import type { Conduct } from './payment-service.ts';
 import { chaosSchedule, fiveToolSchedule, haltSchedule, type Scenario } from './scenario.ts';
+import { rerunStrictly } from './rerun-strictly.ts';
 import { setStage } from './stage.ts';
 import { type Figures, figuresOf } from './figures.ts';
 
@@ -33,6 +34,8 @@ export interface Campaign {
   readonly calamity: (index: number) => Calamity | undefined;
   /** Every run must be done, and every tool call of it told as done. */
   readonly noFailure?: true;
+  /** Every run that has ended is rerun from its recording. */
+  readonly reruns?: true;
 }
 
 const never = (): undefined => undefined;
@@ -70,6 +73,7 @@ export function chaosCampaign(options: {
       providerFaults: 0.15,
     },
     calamity: options.calamity ?? ((index) => calamityAt(seed, index, workers)),
+    reruns: true,
   };
 }
 
@@ -161,6 +165,7 @@ export async function hold(
   const stage = await setStage({ ...campaign, ...(logFile === undefined ? {} : { logFile }) });
   let conductor: Conductor | undefined;
   let evidence: Evidence;
+  let reruns: Awaited<ReturnType<typeof rerunStrictly>> | undefined;
   try {
     conductor = startConductor(stage.world, stage.pool, {
       calamity: campaign.calamity,
@@ -171,6 +176,7 @@ export async function hold(
       conductor?.stop(),
     );
     evidence = await gatherEvidence(stage, campaign.load.schedule, carried);
+    if (campaign.reruns === true) reruns = await rerunStrictly(evidence);
   } finally {
     await conductor?.stop();
     await stage.stop();
@@ -185,11 +191,15 @@ export async function hold(
       ...effects.checks,
       ...halts.checks,
       ...(campaign.noFailure === true ? [judgeNoFailure(evidence)] : []),
+      ...(reruns?.checks ?? []),
       check('no worker ends by itself', stage.pool.pids, (pid) =>
         stage.pool.endedThemselves.find((said) => said.startsWith(`worker ${pid} `)),
       ),
       await leftProcesses({ worker: stage.pool.pids, server: conductor.serverPids }),
     ],
-    figures: figuresOf({ evidence, halts, conductor, inTheWindow: effects.inTheWindow }),
+    figures: {
+      ...figuresOf({ evidence, halts, conductor, inTheWindow: effects.inTheWindow }),
+      ...(reruns === undefined ? {} : { reruns: reruns.figures }),
+    },
   };
 }

@@ -2,6 +2,7 @@
 import type { Conductor } from './conductor.ts';
 import type { Evidence } from './evidence.ts';
 import type { HaltsJudged } from './judge-halts.ts';
+import type { RerunFigures } from './rerun-strictly.ts';
 
 /** Times, of so many. */
 export interface Lives {
@@ -35,6 +36,7 @@ export interface Figures {
   /** The longest time that each run was silent, waits for humans left out. */
   readonly silences: Lives;
   readonly inTheWindow: readonly string[];
+  readonly reruns?: RerunFigures;
 }
 
 const besideMs = 50;

@@ -3,7 +3,6 @@ import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
 import { exportRecording } from '../../client/recordings/export-recording.ts';
 import { fetchUnarchived, readHistories } from '../../client/recordings/read-histories.ts';
-import type { Parts } from '../../client/parts.ts';
 import { defineAgent, defineApp, defineTool } from '../../definitions/index.ts';
 import { removeOldHistories, takeToArchive } from '../../storage/recordings/archive.ts';
 import { readRecording } from '../../storage/recordings/read-recording.ts';
@@ -14,6 +13,7 @@ import { createLog } from '../../workers/log.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Payments, startPayments } from '../support/payments.ts';
 import { killWorkerProcesses, startWorkerProcess } from '../support/worker-process.ts';
+import { partsOf } from '../support/parts-of.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const lookup = defineTool({
@@ -48,14 +48,7 @@ afterAll(async () => {
   await world?.stop();
 });
 
-const parts = (): Parts => ({
-  settings: world.belayer.settings,
-  database: world.database,
-  temporal: world.temporal,
-  by: 'tester',
-  eagerStart: false,
-  close: () => Promise.resolve(),
-});
+const parts = () => partsOf(world);
 
 async function aLongRun(): Promise<string> {
   world.provider.script([

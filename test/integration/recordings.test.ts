@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
-import { type Parts } from '../../client/parts.ts';
 import { exportRecording } from '../../client/recordings/export-recording.ts';
 import { importRecording } from '../../client/recordings/import-recording.ts';
 import { readHistories } from '../../client/recordings/read-histories.ts';
@@ -21,6 +20,7 @@ import { reply } from '../../testing/provider/index.ts';
 import { aTerminal } from '../support/a-terminal.ts';
 import { eventually } from '../support/eventually.ts';
 import { seeded } from '../support/seeded.ts';
+import { partsOf } from '../support/parts-of.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const apiKey = 'sk-live-Zq81mnPpL0w4TzRr77Hx';
@@ -84,15 +84,6 @@ afterAll(async () => {
   await here?.stop();
   await there?.stop();
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
-});
-
-const partsOf = (world: World): Parts => ({
-  settings: world.belayer.settings,
-  database: world.database,
-  temporal: world.temporal,
-  by: 'tester',
-  eagerStart: false,
-  close: () => Promise.resolve(),
 });
 
 async function record(
@@ -362,6 +353,7 @@ test('the commands write a whole file or none, and say what they did', async () 
   const run = await aFullRun();
   const exported = await ask(here, 'histories', 'export', run, '--out', 'run.jsonl', '--redact', '('); // prettier-ignore
   expect(exported).toMatchObject({ code: 2 });
+  expect(exported.errors).toContain('Pattern 1 of --redact is no regular expression: Unterminated group.'); // prettier-ignore
   const done = await ask(here, 'histories', 'export', run, '--out', 'run.jsonl', '--redact-field', 'email'); // prettier-ignore
   expect(done.code).toBe(0);
   expect(done.errors).toContain('2 runs, 3 executions');
@@ -374,7 +366,8 @@ test('the commands write a whole file or none, and say what they did', async () 
   writeFileSync(join(folder, 'old.json'), '{"workflowId":"w","executions":[{"runId":"r","history":{"events":[]}}]}'); // prettier-ignore
   expect(readRecording(readFileSync(join(folder, 'old.json')))).toMatchObject({ workflowId: 'w' });
   const wrong = await ask(there, 'histories', 'import', 'old.json');
-  expect(wrong.code).toBe(1);
+  expect(wrong.code).toBe(2);
+  expect(wrong.errors).toContain(`${join(folder, 'old.json')}: `);
   expect(wrong.errors).toMatch(/is not what was exported|ends in the middle/);
   expect((await ask(there, 'histories', 'import', 'none.jsonl')).code).toBe(2);
 });

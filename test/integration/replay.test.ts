@@ -31,6 +31,25 @@ test('a run that was just made replays strictly, from the server and from a file
   expect(JSON.parse(json.out)).toMatchObject({ run, executions: 1 });
 });
 
+test('a replay of a file says what was redacted in its histories, and compares it as it stands', async () => {
+  const exported = await world.ask('histories', 'export', run, '--out', 'redacted.jsonl', '--redact', 'A-17'); // prettier-ignore
+  expect(exported.errors).toContain('payloads of 1 execution');
+  const text = await world.ask('replay', '--file', 'redacted.jsonl');
+  // Of a near call the history has the hash of its arguments, which no redacted ones have.
+  expect(text.code).toBe(1);
+  expect(text.out).toMatch(/differs at 1\.1: .*\n.*inputHash/);
+  expect(text.out).toMatch(/^[1-9]\d* values? in payloads of 1 execution (was|were) redacted: /m);
+  const json = await world.ask('replay', '--file', 'redacted.jsonl', '--json');
+  const { redacted } = JSON.parse(json.out) as { redacted: { executions: number; values: number } };
+  expect(redacted.executions).toBe(1);
+  const end = readRecording(readFileSync(join(world.folder, 'redacted.jsonl'))).end;
+  const taken = (end?.redactions ?? []).filter(({ part }) => part === 'history');
+  expect(redacted.values).toBe(taken.reduce((sum, { count }) => sum + count, 0));
+  await world.ask('histories', 'export', run, '--keep-secrets', '--out', 'kept.jsonl');
+  const kept = await world.ask('replay', '--file', 'kept.jsonl', '--json');
+  expect(JSON.parse(kept.out)).not.toHaveProperty('redacted');
+});
+
 test('a history that today’s code would not have made ends the command with 1 and shows both sides', async () => {
   await world.ask('histories', 'export', run, '--out', 'changed.json');
   const file = join(world.folder, 'changed.json');

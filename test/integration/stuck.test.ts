@@ -9,13 +9,14 @@ import type { Parts } from '../../client/parts.ts';
 import { limits } from '../../contracts/limits.ts';
 import { workflowType } from '../../contracts/messages.ts';
 import { defineAgent, defineTool } from '../../definitions/index.ts';
-import { clearStuck, noteStuck } from '../../storage/stuck.ts';
+import { clearStuck, noteStuck, type Suspect } from '../../storage/stuck.ts';
 import { reply } from '../../testing/provider/index.ts';
 import { createLog } from '../../workers/log.ts';
 import { startStuckSweep } from '../../workers/stuck-sweep.ts';
 import { aTerminal } from '../support/a-terminal.ts';
 import { eventually } from '../support/eventually.ts';
 import { aRunOnRecord } from '../support/run-on-record.ts';
+import { partsOf } from '../support/parts-of.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 const stuckAfterMs = 1_500;
@@ -26,14 +27,7 @@ const stops: (() => Promise<unknown>)[] = [];
 
 beforeAll(async () => {
   world = await createWorld();
-  parts = {
-    settings: { ...world.belayer.settings, stuckAfterMs },
-    database: world.database,
-    temporal: world.temporal,
-    by: 'tester',
-    eagerStart: false,
-    close: () => Promise.resolve(),
-  };
+  parts = { ...partsOf(world), settings: { ...world.belayer.settings, stuckAfterMs } };
   belayer = belayerOn(parts);
 });
 afterAll(async () => world?.stop());
@@ -202,6 +196,33 @@ test('of many runs that become stuck at once, all are found and a bounded number
   expect(announced.find(({ state }) => state === 'withdrawn')?.error).toBe(
     'more than 50 runs became stuck within an hour: see belayer stuck',
   );
+  await world.database.query(
+    {
+      text: `select belayer.close_run(id, '{"kind":"done"}', null, 0) from belayer.run where id = any($1)`,
+    },
+    [runs],
+  );
+  await world.database.query({ text: 'delete from belayer.announcement' });
+});
+
+test('the number that is announced holds for findings at the same moment', async () => {
+  await world.database.query({ text: 'delete from belayer.announcement' });
+  const runs = await Promise.all(Array.from({ length: limits.stuckToldPerHourMax + 30 }, () => aSilentRun())); // prettier-ignore
+  const suspects = await world.database.query<Suspect>(
+    {
+      text: `select r.no, r.id as run, p.events, now()::text as since from belayer.run r join belayer.pulse p on p.run_no = r.no where r.id = any($1)`,
+    },
+    [runs],
+  );
+  const noted = await Promise.all(
+    suspects.map((suspect) =>
+      noteStuck(world.database, suspect, { finding: 'silent', detail: 'x' }, 0),
+    ),
+  );
+  expect(noted).toEqual(runs.map(() => 'new'));
+  const announced = (await belayer.announcements()).filter(({ channel }) => channel === 'mail');
+  expect(announced.filter(({ state }) => state === 'due')).toHaveLength(limits.stuckToldPerHourMax);
+  await world.database.query({ text: 'delete from belayer.announcement' });
   await world.database.query(
     {
       text: `select belayer.close_run(id, '{"kind":"done"}', null, 0) from belayer.run where id = any($1)`,

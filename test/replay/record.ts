@@ -10,6 +10,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { createWorld, type World } from '../support/world.ts';
+import { carryOut } from './carry-out.ts';
 import { app, type Scenario, scenarios } from './scenarios.ts';
 
 const folder = join(import.meta.dirname, 'histories');
@@ -50,14 +51,7 @@ try {
 writeFileSync(sourcesFile, `${JSON.stringify(sources, null, 2)}\n`);
 
 async function record(within: World, scenario: Scenario): Promise<string> {
-  within.provider.script(scenario.script);
-  const run = await within.belayer.start(scenario.agent ?? 'worker', {
-    input: scenario.name,
-    key: scenario.name,
-    ...(scenario.limits === undefined ? {} : { limits: scenario.limits }),
-  });
-  await scenario.meanwhile?.(run, within);
-  await run.outcome();
+  const run = await carryOut(within, scenario);
   const handle = within.temporal.workflow.getHandle(run.id);
   const executions: { runId: string; history: unknown }[] = [];
   let runId: string | undefined =

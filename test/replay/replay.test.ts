@@ -1,21 +1,16 @@
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { replay, ReplayDiffers } from '../../testing/index.ts';
+import { installQuietRuntime } from '../../testing/replay/quiet-runtime.ts';
 import { startStrictReplay, type StrictReplay } from '../../testing/replay/strict-replay.ts';
 import { anyChange } from './any-change.ts';
 import { attributesOf, eventOf, type Exported, mutations } from './mutations.ts';
 import { scenarios } from './scenarios.ts';
 
 // Replays that are meant to fail are not worth a page of log.
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: {
-    logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'ERROR' }) },
-  },
-});
+installQuietRuntime();
 
 const folder = join(import.meta.dirname, 'histories');
 const negatives = join(import.meta.dirname, 'negative');

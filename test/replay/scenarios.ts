@@ -1,5 +1,6 @@
 /** Runs whose histories are kept: between them they take every branch of the loop. */
 import { z } from 'zod';
+import { promote } from '../../client/deployments/change-deployment.ts';
 import type { Run } from '../../client/index.ts';
 import {
   askHuman,
@@ -172,12 +173,24 @@ const hasty = defineAgent({
 export const app = defineApp({ agents: [worker, near, writer, asker, talker, hasty] });
 
 export interface Scenario {
+  /** Default: the one that all others share. */
+  readonly taskQueue?: string;
+  readonly prepare?: (world: World) => Promise<void>;
   readonly name: string;
-  readonly agent?: 'worker' | 'near-worker' | 'writer' | 'asker' | 'talker' | 'hasty-talker';
+  readonly agent?:
+    | 'worker'
+    | 'near-worker'
+    | 'writer'
+    | 'asker'
+    | 'talker'
+    | 'hasty-talker'
+    | 'moving-talker';
   readonly script: Script;
   readonly limits?: { readonly steps?: number; readonly costUsd?: number };
   /** What a human or an operator does meanwhile. */
   readonly meanwhile?: (run: Run, world: World) => Promise<unknown>;
+  /** Gives the run whose history is kept in its place. */
+  readonly instead?: (run: Run, world: World) => Promise<Run>;
 }
 
 const request = (run: Run): Promise<string> =>
@@ -194,6 +207,24 @@ const inFlight = (run: Run, world: World, position: string): Promise<unknown> =>
     });
     return rows.length > 0;
   });
+
+const moving = defineApp({
+  agents: [
+    defineAgent({
+      name: 'moving-talker',
+      instructions: 'Talk.',
+      tools: [read],
+      // Long enough for another build to come meanwhile.
+      session: { idle: '10 seconds' },
+    }),
+  ],
+});
+/** The agents of all scenarios. */
+export const wholeApp = defineApp({ agents: [...app.agents, ...moving.agents] });
+
+async function startBuild(world: World, buildId: string): Promise<void> {
+  await world.work(moving, { taskQueue: 'builds', build: { deployment: 'moving', buildId } });
+}
 
 export const scenarios: readonly Scenario[] = [
   { name: 'answer', script: [reply.text('42')] },
@@ -437,5 +468,41 @@ export const scenarios: readonly Scenario[] = [
     agent: 'near-worker',
     script: asking,
     meanwhile: async (run) => run.deny(await request(run), { by: 'ann' }),
+  },
+  {
+    name: 'session-moves-to-another-build',
+    agent: 'moving-talker',
+    // Builds have a task queue to themselves: the first would take all runs of its queue over.
+    taskQueue: 'builds',
+    prepare: (world) => startBuild(world, 'one'),
+    script: (asked) =>
+      asked.messages.at(-1)?.role === 'user'
+        ? reply.tools({ read: { id: 'a' } })
+        : reply.text('said'),
+    meanwhile: async (run, world) => {
+      const client = await world.clientOn('builds');
+      await (await client.run(run.id)).turn(1).output();
+      await startBuild(world, 'two');
+      await promote({ temporal: world.temporal, deployment: 'moving', by: 'recorder' }, 'two');
+      const { key } = await run.status();
+      for (let turn = 2; turn <= 4; turn += 1) {
+        const message = `message ${turn}`;
+        await (await client.send('moving-talker', { session: key ?? '', message })).output();
+      }
+    },
+  },
+  {
+    name: 'forked-at-a-tool-call',
+    agent: 'asker',
+    script: [
+      reply.tools({ read: { id: 'a' } }),
+      reply.tools({ pay: { amount: 80 }, read: { id: 'b' } }),
+      reply.text('denied'),
+      reply.tools({ pay: { amount: 1 } }),
+      reply.text('done'),
+    ],
+    meanwhile: async (run) => run.deny(await request(run), { by: 'ann' }),
+    // The reply and what had ended beside the call are given; the rest is live.
+    instead: (run) => run.fork({ at: '2.2', edit: { result: { id: 'other' } } }),
   },
 ];

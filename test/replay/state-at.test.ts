@@ -1,18 +1,13 @@
-import { DefaultLogger, makeTelemetryFilterString, Runtime } from '@temporalio/worker';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { CallModelInput } from '../../contracts/agent-run.ts';
 import { stateAt } from '../../testing/replay/state-at.ts';
+import { installQuietRuntime } from '../../testing/replay/quiet-runtime.ts';
 import { startStrictReplay, type StrictReplay } from '../../testing/replay/strict-replay.ts';
 import { attributesOf, eventOf, type Exported, inPayload, payloadsOf } from './mutations.ts';
 
-Runtime.install({
-  logger: new DefaultLogger('ERROR'),
-  telemetryOptions: {
-    logging: { forward: {}, filter: makeTelemetryFilterString({ core: 'ERROR' }) },
-  },
-});
+installQuietRuntime();
 
 const folder = join(import.meta.dirname, 'histories');
 const read = (file: string): Exported =>

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { openAiModelClient } from '../../activities/models/openai-model.ts';
 import type { PriceOverrides } from '../../activities/models/price-overrides.ts';
 import { type Belayer, belayerOn } from '../../client/connect.ts';
+import type { Build } from '../../contracts/deployments.ts';
 import type { App, AnyAgent } from '../../definitions/internal.ts';
 import { asApp } from '../../definitions/internal.ts';
 import { type OwnServers, type OwnServersOptions, startOwnServers } from '../../servers/index.ts';
@@ -34,7 +35,11 @@ export interface World {
   clientOn(taskQueue: string): Promise<Belayer>;
   work(
     app: App | AnyAgent,
-    options?: { readonly model?: string; readonly taskQueue?: string },
+    options?: {
+      readonly model?: string;
+      readonly taskQueue?: string;
+      readonly build?: Build;
+    },
   ): Promise<AgentWorker>;
   stop(): Promise<void>;
 }
@@ -76,10 +81,10 @@ export async function createWorld(options: OwnServersOptions = {}): Promise<Worl
     temporal,
     belayer,
     clientOn: (taskQueue) => Promise.resolve(client(taskQueue)),
-    async work(app, { model = 'test-model', taskQueue } = {}) {
+    async work(app, { model = 'test-model', taskQueue, build } = {}) {
       const worker = await startAgentWorker({
         app: asApp(app),
-        buildId: 'test',
+        buildId: build?.buildId ?? 'test',
         addresses: servers.addresses,
         settings: { ...settings, ...(taskQueue === undefined ? {} : { taskQueue }) },
         workerSettings: {
@@ -87,6 +92,7 @@ export async function createWorld(options: OwnServersOptions = {}): Promise<Worl
           callsAtOnce: 100,
           modelDefault: model,
           prices: testPrices,
+          ...(build === undefined ? {} : { deployment: build.deployment }),
         },
         models: openAiModelClient({ apiKey: 'test', baseURL: provider.baseURL }),
         bundle: await testBundle(),

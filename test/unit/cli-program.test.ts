@@ -1,6 +1,7 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { chooseAgent } from '../../client/commands/choose-agent.ts';
 import {
@@ -34,10 +35,65 @@ test.each([
   ['show some-run --step 1 --position 1.1', exitCode.wrongUsage],
   ['show some-run --position 1.x', exitCode.wrongUsage],
   ['run nothing.ts hello', exitCode.wrongUsage],
+  ['deployments promote', exitCode.wrongUsage],
+  ['deployments promote two --ramp 101', exitCode.wrongUsage],
+  ['deployments promote two', exitCode.wrongUsage],
+  ['deployments move --to two', exitCode.wrongUsage],
+  ['deployments promote a:b --deployment shop', exitCode.wrongUsage],
+  ['deployments list --deployment shop.one', exitCode.wrongUsage],
+  ['deployments move some-run --to a:b --deployment shop', exitCode.wrongUsage],
+  ['worker --app nothing.ts', exitCode.wrongUsage],
+  ['rerun', exitCode.wrongUsage],
+  ['rerun some-run --since 1d', exitCode.wrongUsage],
+  ['rerun some-run --sample 3', exitCode.wrongUsage],
+  ['rerun some-run --mode loose', exitCode.wrongUsage],
+  ['rerun some-run --live order', exitCode.wrongUsage],
+  ['rerun some-run --after 3', exitCode.wrongUsage],
+  ['rerun --since 1d --seed 3', exitCode.wrongUsage],
+  ['rerun --since 1d --until 2d --app agent.ts', exitCode.wrongUsage],
+  ['rerun --since 1d --mode live-after --at-once 99', exitCode.wrongUsage],
+  ['rerun --file nothing.jsonl', exitCode.wrongUsage],
+  ['rerun --compare one.jsonl', exitCode.wrongUsage],
+  ['rerun --compare none.jsonl nothing.jsonl', exitCode.wrongUsage],
 ])('`belayer %s` ends with %i', async (line, code) => {
   const terminal = aTerminal({ folder });
   expect(await runProgram(line.split(' ').filter(Boolean), terminal)).toBe(code);
   expect(terminal.errors()).not.toMatch(/^\s+at /m);
+});
+
+test('names that no worker may have are told with the rule for names', async () => {
+  const terminal = aTerminal();
+  await runProgram(['deployments', 'promote', 'two', '--deployment', 'a b'], terminal);
+  await runProgram(['deployments', 'promote', 'a:b', '--deployment', 'shop'], terminal);
+  expect(terminal.errors()).toContain('The deployment, `a b`, cannot be one: a name must be letters, digits, _ and -,'); // prettier-ignore
+  expect(terminal.errors()).toContain('The build, `a:b`, cannot be one: a name must be letters, digits, ., _ and -,'); // prettier-ignore
+});
+
+test('a word that is no command of deployments is told with those that there are', async () => {
+  const terminal = aTerminal();
+  expect(await runProgram(['deployments', 'bogus'], terminal)).toBe(exitCode.wrongUsage);
+  expect(terminal.errors()).toContain('`bogus` is no command of `belayer deployments`: list, promote, rollback, move.'); // prettier-ignore
+});
+
+const historyFile = fileURLToPath(new URL('../replay/histories/answer.json', import.meta.url));
+const changed = '["AAAA","recording","some-run","",{}]\n';
+
+test.each([
+  ['rerun --file FILE --app agent.ts', 'It is no recording', '{}'],
+  ['rerun --file FILE --app agent.ts', 'Line 1', changed],
+  ['replay --file FILE', 'A history is JSON; this is not', ''],
+  ['replay --file FILE', 'A history has `events`', '{}'],
+  ['replay --file FILE', 'Line 1', changed],
+  ['diff FILE FILE', 'It is no recording', '{}'],
+  ['diff FILE FILE', 'Line 1', changed],
+  ['diff FILE FILE', 'in the form from before version 1', readFileSync(historyFile, 'utf8')],
+])('`belayer %s` names the file where it says `%s`, and ends with 2', async (line, said, text) => {
+  writeFileSync(join(folder, 'given.jsonl'), text);
+  const terminal = aTerminal({ folder, environment: { BELAYER_DATA: join(tmpdir(), 'belayer-test-bundles') } }); // prettier-ignore
+  const words = line.replaceAll('FILE', 'given.jsonl').split(' ');
+  expect(await runProgram(words, terminal)).toBe(exitCode.wrongUsage);
+  expect(terminal.errors()).toContain(`${join(folder, 'given.jsonl')}: `);
+  expect(terminal.errors()).toContain(said);
 });
 
 test('a command that is misspelt is told what was probably meant, on stderr', async () => {
@@ -52,7 +108,7 @@ test('only commands that exist are listed', async () => {
   await runProgram(['--help'], terminal);
   const listed = [...terminal.output().matchAll(/^ {2}([a-z]+) .*$/gm)].map((match) => match[1]);
   expect(listed).toEqual(expect.arrayContaining(['run', 'worker', 'dev', 'runs', 'show', 'halt']));
-  expect(listed).not.toContain('rerun');
+  expect(listed).not.toContain('console');
 });
 
 test('the first word is the application where it ends like a file, and the rest is the input', () => {

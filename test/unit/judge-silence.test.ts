@@ -108,3 +108,16 @@ test('a run whose workflow was never started is not dead', () => {
     'belayer halt support-1 --force',
   );
 });
+
+test('a run that a build keeps waits for a worker of that build, and is told how to leave it', () => {
+  const build = { deployment: 'shop', buildId: 'one' };
+  const old = { lastPollMs: nowMs - 120_000 };
+  expect(judge(aSight({ ...old, build }))).toEqual({
+    finding: 'no-worker',
+    detail:
+      'No worker of build `one` of deployment `shop` asks for work on task queue `belayer`. Start one, or: belayer deployments move support-1 --to BUILD',
+  });
+  expect(judge(aSight(old))?.detail).toBe(
+    'No worker asks for work on task queue `belayer`. Start one.',
+  );
+});

@@ -47,7 +47,8 @@ export const toSearchAttributes = (
 ): Readonly<Record<string, unknown>> =>
   Object.fromEntries(
     Object.entries(toValueMap(attributes?.indexedFields)).filter(
-      ([name]) => name !== 'TemporalChangeVersion' && name !== 'BuildIds',
+      // Which build carries a run out is a worker's affair, and no decision of its workflow.
+      ([name]) => !name.startsWith('Temporal') && name !== 'BuildIds',
     ),
   );
 

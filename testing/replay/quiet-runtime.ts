@@ -1,30 +1,32 @@
+import { IllegalStateError } from '@temporalio/common';
 import { makeTelemetryFilterString, Runtime } from '@temporalio/worker';
-
-let isInstalled = false;
 
 /**
  * For a process of our own that only replays: what a refused history makes Temporal say is in the
- * difference that is shown, and its log would bury that.
+ * difference that is shown, and its log would bury that. Where a worker runs in the process, its runtime stays. The
+ * runtime ends with the last worker, so it is installed for each replay.
  */
 export function installQuietRuntime(): void {
-  if (isInstalled) return;
-  isInstalled = true;
   const silence = (): void => undefined;
-  Runtime.install({
-    logger: {
-      log: silence,
-      trace: silence,
-      debug: silence,
-      info: silence,
-      warn: silence,
-      error: silence,
-    },
-    telemetryOptions: {
-      logging: {
-        forward: {},
-        filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }),
+  try {
+    Runtime.install({
+      logger: {
+        log: silence,
+        trace: silence,
+        debug: silence,
+        info: silence,
+        warn: silence,
+        error: silence,
       },
-    },
-    shutdownSignals: [],
-  });
+      telemetryOptions: {
+        logging: {
+          forward: {},
+          filter: makeTelemetryFilterString({ core: 'ERROR', other: 'ERROR' }),
+        },
+      },
+      shutdownSignals: [],
+    });
+  } catch (error) {
+    if (!(error instanceof IllegalStateError)) throw error;
+  }
 }

@@ -7,6 +7,7 @@
  */
 import type { History } from '@temporalio/common/lib/proto-utils.js';
 import type { InjectedSinks, ReplayResult, ReplayWorkerOptions } from '@temporalio/worker';
+import type { EntryRef } from '../../contracts/agent-run.ts';
 import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import type { RunState } from '../../rules/run-state.ts';
@@ -27,6 +28,33 @@ export interface Launch {
   readonly state: RunState;
 }
 
+/** How a call that a model asked for ended, as the model is told. */
+export interface Settled {
+  readonly run: string;
+  readonly execution: number;
+  readonly taskStartedEventId: number;
+  readonly position: Position;
+  readonly result: EntryRef;
+}
+
+/** What came of a model's reply that the run took. */
+export interface Replied {
+  readonly run: string;
+  readonly position: Position;
+  readonly state: RunState;
+}
+
+/** Told while a run is replayed, in the order in which it happened. */
+export interface ReplayListener {
+  readonly launched?: (launch: Launch) => void;
+  readonly settled?: (settled: Settled) => void;
+  readonly replied?: (reply: Replied) => void;
+  /** A difference that is none to whoever listens: the replay goes on with the next execution. */
+  readonly tolerates?: (difference: FoundDifference) => boolean;
+}
+
+export type FoundDifference = Omit<ReplayDifference, 'run' | 'execution' | 'runId'>;
+
 export interface Replayed {
   readonly run: string;
   /** Its own, and of a recording those of its sub-agents. */
@@ -35,6 +63,8 @@ export interface Replayed {
   readonly events: number;
   /** Commands that were compared. */
   readonly commands: number;
+  /** Of a recording: what was redacted in payloads of its histories, which are compared as they stand. */
+  readonly redacted?: { readonly executions: number; readonly values: number };
   readonly difference?: ReplayDifference;
 }
 
@@ -49,7 +79,7 @@ export class StrictReplay {
   readonly #results: AsyncIterator<ReplayResult>;
   readonly #queue = new HistoryQueue();
   #present: Present | undefined;
-  #onLaunch: ((launch: Launch) => void) | undefined;
+  #listener: ReplayListener = {};
 
   /** @param results  Makes Temporal's replay of the histories that it is given. */
   constructor(
@@ -62,10 +92,10 @@ export class StrictReplay {
   }
 
   /** @throws TypeError, RecordingDamaged  The input is no history. */
-  async replay(input: ReplayInput, onLaunch?: (launch: Launch) => void): Promise<Replayed> {
+  async replay(input: ReplayInput, listener: ReplayListener = {}): Promise<Replayed> {
     const runs = readExported(input);
-    this.#onLaunch = onLaunch;
-    let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0 };
+    this.#listener = listener;
+    let sum: Replayed = { run: runs[0].run, runs: 0, executions: 0, events: 0, commands: 0, ...redactedOf(runs) }; // prettier-ignore
     for (const run of runs) {
       sum = { ...sum, runs: sum.runs + 1 };
       for (const [index, { history, runId }] of run.executions.entries()) {
@@ -78,7 +108,7 @@ export class StrictReplay {
         };
         const found =
           compareExecutions(run, index) ?? (await this.#replayOne(run, index, recorded));
-        if (found === undefined) continue;
+        if (found === undefined || listener.tolerates?.(found) === true) continue;
         const where = { run: run.run, execution: index + 1 };
         const difference = { ...found, ...where, ...(runId === undefined ? {} : { runId }) };
         return { ...sum, difference };
@@ -102,6 +132,11 @@ export class StrictReplay {
     return compareCommands(recorded, todays.commands, refusalIn(result.value.error));
   }
 
+  #where(taskStartedEventId: number) {
+    const { run = '', execution = 0 } = this.#present ?? {};
+    return { run, execution, taskStartedEventId };
+  }
+
   #sinks(): InjectedSinks<ReplaySinks> {
     return {
       belayerReplay: {
@@ -111,18 +146,32 @@ export class StrictReplay {
         },
         launched: {
           fn: (_info, taskStartedEventId, position, state) =>
-            this.#onLaunch?.({
-              taskStartedEventId,
-              position,
-              state,
-              run: this.#present?.run ?? '',
-              execution: this.#present?.execution ?? 0,
-            }),
+            this.#listener.launched?.({ ...this.#where(taskStartedEventId), position, state }),
+          callDuringReplay: true,
+        },
+        settled: {
+          fn: (_info, taskStartedEventId, position, result) =>
+            this.#listener.settled?.({ ...this.#where(taskStartedEventId), position, result }),
+          callDuringReplay: true,
+        },
+        replied: {
+          fn: (_info, position, state) =>
+            this.#listener.replied?.({ run: this.#present?.run ?? '', position, state }),
           callDuringReplay: true,
         },
       },
     };
   }
+}
+
+/** Of the whole file, however far the replay comes. */
+function redactedOf(runs: readonly RunHistory[]): Pick<Replayed, 'redacted'> {
+  const counts = runs.flatMap(({ executions }) =>
+    executions.flatMap(({ redactedValues }) => redactedValues ?? []),
+  );
+  if (counts.length === 0) return {};
+  const values = counts.reduce((sum, count) => sum + count, 0);
+  return { redacted: { executions: counts.length, values } };
 }
 
 /** What Temporal says, without the dump of its native core that it is wrapped in. */

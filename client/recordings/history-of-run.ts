@@ -1,5 +1,5 @@
 import type { Parts } from '../parts.ts';
-import { readHistories } from '../recordings/read-histories.ts';
+import { readHistories } from './read-histories.ts';
 
 /** What a replay is given: all executions of a run, first to last. */
 export interface HistoryOfRun {

@@ -1,6 +1,6 @@
 /**
  * The statements of `0002` to `0005` that move money, under budgets that many runs share: the second part of
- * `0008-budgets.ts`. In an installation without rules they do what they did, with one look at an empty table.
+ * `0010-budgets.ts`. In an installation without rules they do what they did, with one look at an empty table.
  */
 export const settlements = /* sql */ `
 create or replace function belayer.give_up(c belayer.call, p_outcome text) returns void
