@@ -68,7 +68,8 @@ export interface CloseModelCall {
     readonly output?: string;
     readonly chain: number;
     readonly seq: number;
-    readonly head: Hash;
+    /** Absent where the reply is not taken into the transcript: it is kept with its call alone. */
+    readonly head?: Hash;
   };
   readonly costMicroUsd: number;
   readonly tokens: number;

@@ -71,6 +71,13 @@ create index budget_window on belayer.budget (rule_id, starts_at) where rule_id 
 -- Windows under which the present reservation was made; null: only the run's own budget.
 alter table belayer.call add column budgets bigint[];
 
+-- Which of the agent's models it was and why, and what choices saved, in micro-dollars: {"cache"|"routing"|"short-circuit": n}.
+-- What turned out to be in vain is below zero.
+alter table belayer.attempt
+  add column tier text,
+  add column choice text,
+  add column saved jsonb;
+
 -- An escalation about one of them: approving it tries again. Null in all others, and in what is imported.
 alter table belayer.request add column shared boolean;
 

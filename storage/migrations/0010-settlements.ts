@@ -150,12 +150,14 @@ begin
 
   insert into belayer.attempt (run_no, position, number, kind, name, worker, started_at, outcome, code, detail, retryable,
     latency_ms, cost_micro_usd, reserved_micro_usd, prompt_hash, prompt_bytes, prompt_head, chain, length, model, finish_reason,
-    input_tokens, cached_tokens, output_tokens, reasoning_tokens, price, first_token_ms, request_id, status)
+    input_tokens, cached_tokens, output_tokens, reasoning_tokens, price, first_token_ms, request_id, status,
+    tier, choice, saved)
   values (p_run_no, p_position, p_attempt, 'model', c.name, p_worker, c.claimed_at, p_outcome, p_code, p_detail, p_retryable,
     j.latency_ms, p_cost, c.reserved_micro_usd, j.prompt_hash, j.prompt_bytes, j.prompt_head, j.chain, j.length, j.model, j.finish_reason,
-    j.input_tokens, j.cached_tokens, j.output_tokens, j.reasoning_tokens, j.price, j.first_token_ms, j.request_id, j.status);
+    j.input_tokens, j.cached_tokens, j.output_tokens, j.reasoning_tokens, j.price, j.first_token_ms, j.request_id, j.status,
+    j.tier, j.choice, j.saved);
   -- Another position's reply came to this place of the chain first: this one is journalled, and no more.
-  taken := p_answer is not null and exists (
+  taken := p_head is not null and exists (
     select from belayer.entry e where e.run_no = p_run_no and e.chain = p_chain and e.seq = p_seq);
   if p_answer is null or taken then
     update belayer.call set state = 'open', reserved_micro_usd = 0, reserved_tokens = 0
@@ -164,7 +166,10 @@ begin
     update belayer.call k set state = 'done', reserved_micro_usd = 0, reserved_tokens = 0, answer = p_answer,
       fragment = p_fragment, fragment_hash = p_fragment_hash, output = p_output
     where k.run_no = p_run_no and k.position = p_position;
-    insert into belayer.entry (run_no, chain, seq, head, at) values (p_run_no, p_chain, p_seq, p_head, p_position);
+    -- A reply that is not taken is kept with its call, and no later prompt holds it.
+    if p_head is not null then
+      insert into belayer.entry (run_no, chain, seq, head, at) values (p_run_no, p_chain, p_seq, p_head, p_position);
+    end if;
   end if;
   insert into belayer.event (run_no, number, kind, position, body)
   values (p_run_no, a.number, case when p_answer is null then 'model.failed' else 'model.replied' end, p_position, p_event);
