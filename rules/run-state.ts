@@ -233,6 +233,8 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
     'a run continues as new with everything on record',
   );
   const { limits, session, paused } = state;
+  // Runs from before there was a clock did not, and their histories replay as they were.
+  const saysTries = state.input.clock !== undefined || state.budgetWait !== undefined;
   const { phase: _, ...carriedSession } = session ?? { phase: 'working' };
   return {
     step: state.step,
@@ -252,13 +254,8 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
     ...(state.steers.length === 0 ? {} : { steers: state.steers }),
     ...(session === undefined ? {} : { session: carriedSession as CarriedSession }),
     ...(state.budgetWait === undefined ? {} : { budgetWait: state.budgetWait }),
-    // Runs from before there was a clock did not say so, and their histories replay as they were.
-    ...(state.fallbacks === 0 || state.input.clock === undefined
-      ? {}
-      : { fallbacks: state.fallbacks }),
-    ...(state.interrupts === 0 || state.input.clock === undefined
-      ? {}
-      : { interrupts: state.interrupts }),
+    ...(saysTries && state.fallbacks > 0 ? { fallbacks: state.fallbacks } : {}),
+    ...(saysTries && state.interrupts > 0 ? { interrupts: state.interrupts } : {}),
   };
 }
 
