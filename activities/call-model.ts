@@ -33,6 +33,7 @@ import { answerBefore, modelAnswer } from './model-answer.ts';
 import type { ModelResponse } from './models/model-client.ts';
 import { ModelFailure } from './models/model-failure.ts';
 import type { ModelUsage } from './models/model-usage.ts';
+import { overBudget, refusingBudget, untilRoom, type WantedOfBudget } from './over-budget.ts';
 import { costMicroUsd, type Price, worstCaseMicroUsd } from './models/prices.ts';
 import { type PreparedPrompt, preparePrompt } from './prepare-prompt.ts';
 import { recordReply } from './record-reply.ts';
@@ -94,7 +95,12 @@ async function attemptModelCall(
   });
   const known = answerBefore(opened, call.run);
   if (known !== undefined) return known;
-  if (opened.verdict === 'budget') return budgetStop(opened, { reservedMicroUsd, reservedTokens });
+  if (opened.verdict === 'budget')
+    return budgetStop(opened, {
+      reservedMicroUsd,
+      reservedTokens,
+      cheaper: () => cheaperModel(deps, { input, definition, price, prompt }),
+    });
   prompt.complete(opened.fragments);
   const attempt: Attempt = {
     call,
@@ -163,14 +169,41 @@ async function open(
     });
     return { opened, reservedMicroUsd, reservedTokens };
   };
+  const patience = {
+    forMs: input.near === true ? limits.budgetCrowdedNearMsMax : limits.budgetCrowdedMsMax,
+    cancelled: call.cancelled,
+  };
   if (prompt.tokensMax <= contextTokens) {
     const first = await reserve(prompt.tokensMax, prompt.wantFrom);
-    if (first.opened.verdict !== 'budget' || !prompt.canCount) return first;
+    if (first.opened.verdict !== 'budget') return first;
+    if (!prompt.canCount)
+      return untilRoom(first, () => reserve(prompt.tokensMax, prompt.wantFrom), patience);
   }
   const tokens = await prompt.countTokens();
   if (tokens > contextTokens) return { ...contextFull(tokens, contextTokens), ...nothingReserved };
-  return reserve(prompt.canCount ? tokens : prompt.tokensMax, prompt.wantFrom);
+  const tightest = () => reserve(prompt.canCount ? tokens : prompt.tokensMax, prompt.wantFrom);
+  return untilRoom(await tightest(), tightest, patience);
 }
+
+/** The next model of the chain that costs less for this prompt at worst; whether it fits, its claim says. */
+function cheaperModel(
+  deps: ActivityDependencies,
+  { input, definition, price, prompt }: Pick<Attempt, 'input' | 'definition' | 'price' | 'prompt'>,
+): number | undefined {
+  const { models, limits: own } = definition.frozen;
+  const bounds = { promptTokensMax: prompt.bytes, outputTokensMax: own.outputTokens };
+  const present = worstCaseMicroUsd(price, bounds);
+  const behind = models.findIndex(
+    (model, index) =>
+      index > models.indexOf(input.model) && worstCaseOf(deps.priceOf(model), bounds) < present,
+  );
+  return behind < 0 ? undefined : behind;
+}
+
+const worstCaseOf = (
+  price: Price | undefined,
+  bounds: { readonly promptTokensMax: number; readonly outputTokensMax: number },
+): number => (price === undefined ? Infinity : worstCaseMicroUsd(price, bounds));
 
 const nothingReserved = { reservedMicroUsd: 0, reservedTokens: 0 };
 
@@ -188,12 +221,11 @@ function contextFull(tokens: number, max: number): { opened: OpenedModelCall } {
   };
 }
 
-function budgetStop(
-  opened: OpenedModelCall,
-  wanted: { readonly reservedMicroUsd: number; readonly reservedTokens: number },
-): CallModelOutput {
+function budgetStop(opened: OpenedModelCall, wanted: WantedOfBudget): CallModelOutput {
   if (opened.detail !== null)
     return { kind: 'stopped', because: 'context-full', detail: opened.detail };
+  const refusing = refusingBudget(opened);
+  if (refusing !== undefined) return overBudget(refusing, wanted);
   const left = opened.answer as { readonly microUsdLeft: number; readonly tokensLeft: number };
   const because: StopReason =
     left.microUsdLeft < wanted.reservedMicroUsd ? 'cost-limit' : 'token-limit';

@@ -31,11 +31,14 @@ export function answerBefore(
   }
 }
 
+/** What a call that was answered is to its workflow. */
+export type ModelAnswer = Extract<CallModelOutput, { readonly cost: Spent }>;
+
 export function modelAnswer(
   judged: Judgement,
   transcript: TranscriptHead,
   cost: Spent,
-): CallModelOutput {
+): ModelAnswer {
   switch (judged.kind) {
     case 'calls':
       return { kind: 'calls', transcript, cost, calls: judged.calls };

@@ -23,6 +23,7 @@ import {
 import { checkedLimit, listRuns, type ListRuns, type RunRow } from '../storage/reading-runs.ts';
 import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
+import { type Budgets, budgetsOn } from './budgets.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import { diffRuns, type DiffSide } from './diff/diff-runs.ts';
 import type { RunDiff } from './diff/run-diff.ts';
@@ -106,6 +107,8 @@ export interface Belayer<A = App> extends AsyncDisposable {
   lift(target: StopTarget, options: StopOptions): Promise<void>;
   /** Every flag that stands, the widest first; those of single runs too. */
   flags(): Promise<readonly StopFlagRow[]>;
+  /** Ceilings that runs share: over agents, customers, the installation; per run, hour, day, month. */
+  readonly budgets: Budgets;
   /** Runs that make no progress and wait for nothing declared, longest silence first. */
   stuck(options?: StuckOptions): Promise<readonly StuckRow[]>;
   /** What was to be told by webhook and mail, newest first. `failed`: only what was given up. */
@@ -235,6 +238,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     stop: (target, options) => stop(parts, target, options),
     lift: (target, options) => lift(parts, target, options),
     flags: () => readFlags(database),
+    budgets: budgetsOn(parts),
     stuck: async ({ now = false, limit = 500 } = {}) =>
       findStuck(parts, { now, limit: checkedLimit(limit, limits.stuckShownMax) }),
     announcements: async ({ failed = false, limit = 500 } = {}) =>

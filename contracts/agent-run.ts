@@ -5,6 +5,7 @@
  * 1. No prompt, tool result or document is in here: content is named by hash and lives in PostgreSQL.
  * 2. Hashes are SHA-256, base64url, 43 characters.
  */
+import type { BudgetAsked, OverBudget } from './budgets.ts';
 import type {
   AskPolicy,
   EscalationCause,
@@ -87,9 +88,22 @@ export interface CarriedState {
   /** Words of operators for the next model call. */
   readonly steers?: readonly EntryRef[];
   readonly session?: CarriedSession;
-  /** Of a fork alone: how often the model call that it begins with was tried another way, for its position. */
+  /** The next model call waits for a shared budget. */
+  readonly budgetWait?: BudgetWait;
+  /** How often the next model call was tried another way, for its position: of a fork, and of one that waits. */
   readonly fallbacks?: number;
   readonly interrupts?: number;
+}
+
+/** A model call that waits until a window of a shared budget ends, or until somebody raises it. */
+export interface BudgetWait {
+  readonly rule: number;
+  /** When the call began to wait, for the bound on all its waits. Milliseconds since the epoch. */
+  readonly sinceMs: number;
+  /** The next try. */
+  readonly untilMs: number;
+  /** The window's end, ISO 8601, UTC: said once for each. */
+  readonly resetsAt: string;
 }
 
 export interface CarriedSession {
@@ -215,6 +229,8 @@ export type CallModelOutput = { readonly input?: Hash; readonly tookMs?: number 
       readonly cost: Spent;
     }
   | { readonly kind: 'stopped'; readonly because: StopReason; readonly detail: string }
+  /** A budget that it shares with other runs has no room for it. */
+  | OverBudget
   | { readonly kind: 'halted'; readonly reason: string }
   /** A message of its session ended it. */
   | { readonly kind: 'interrupted' }
@@ -311,6 +327,8 @@ export interface OpenRequestInput {
   /** Milliseconds since the epoch: the deadline after the escalation, where there is one. */
   readonly escalatesTo?: { readonly deadlineMs: number; readonly deciders?: readonly string[] };
   readonly edited?: Position;
+  /** Of an escalation about a shared budget: approving it tries again. */
+  readonly budget?: BudgetAsked;
 }
 
 /** The same request was decided before: Temporal was told to reset the run. */
@@ -369,7 +387,9 @@ export interface NoteEventInput {
     | 'run.steered'
     | 'message.received'
     | 'turn.started'
-    | 'turn.ended';
+    | 'turn.ended'
+    | 'budget.waiting'
+    | 'budget.degraded';
   readonly position?: Position;
   readonly body: Readonly<Record<string, unknown>>;
   /** What the run does from now on, where runs are listed. */
@@ -391,6 +411,8 @@ export interface ExtendBudgetInput {
   readonly decision?: string;
   /** The extension counts only where that row says the same. */
   readonly recordedOnly?: true;
+  /** It is a shared budget that is raised: its present window, or what this run has under it. */
+  readonly budget?: BudgetAsked;
 }
 
 export interface ExtendBudgetOutput {
@@ -450,6 +472,7 @@ export interface CloseRunInput {
 
 export type StopReason =
   | 'halted'
+  | 'budget-spent'
   | 'cost-limit'
   | 'token-limit'
   | 'step-limit'

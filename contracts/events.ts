@@ -1,5 +1,6 @@
 /** What `watch` yields: one row per event, numbered by the run itself, without gaps, from 1. */
 import type { Hash, RequestKind, StopReason, Verdict } from './agent-run.ts';
+import type { BudgetPeriod, ExhaustionPolicy } from './budgets.ts';
 import type { EscalationCause } from './definitions.ts';
 import type { Position } from './positions.ts';
 
@@ -134,6 +135,51 @@ export type RunEvent = EventBase &
         readonly turn: number;
         /** Where its output is. */
         readonly position: Position;
+      }
+    | {
+        /** A shared budget has no room for the call; it is tried again when the window ends. */
+        readonly kind: 'budget.waiting';
+        readonly position: Position;
+        readonly budget: string;
+        readonly until: string;
+        readonly detail: string;
+      }
+    | {
+        /** A shared budget has no room for the call; a cheaper model is used for it. */
+        readonly kind: 'budget.degraded';
+        readonly position: Position;
+        readonly budget: string;
+        readonly from: string;
+        readonly to: string;
+        readonly detail: string;
+      }
+    | {
+        /** A call of this run brought a window of a shared budget to this share of its ceiling. */
+        readonly kind: 'budget.threshold';
+        readonly position: Position;
+        /** In per cent, as the share that is spent. */
+        readonly threshold: number;
+        readonly share: number;
+        readonly rule: number;
+        /** Of the budget; absent where it is over every one. */
+        readonly agent?: string;
+        readonly customer?: string;
+        readonly per: BudgetPeriod;
+        readonly spentMicroUsd: number;
+        readonly ceilingMicroUsd?: number;
+        readonly spentTokens: number;
+        readonly ceilingTokens?: number;
+        readonly policy: ExhaustionPolicy;
+        readonly endsAt: string;
+      }
+    | {
+        /** The attempt never came back: what it had reserved is charged. */
+        readonly kind: 'budget.reconciled';
+        readonly position: Position;
+        readonly attempt: number;
+        readonly costMicroUsd: number;
+        readonly tokens: number;
+        readonly worker: string;
       }
     | { readonly kind: 'run.halting'; readonly reason: string; readonly by: string }
     | { readonly kind: 'run.waiting'; readonly reason: 'no-worker'; readonly detail: string }

@@ -132,6 +132,40 @@ export const limits = {
   messagesHeardMax: 200,
   messageIdCharsMax: 128,
 
+  // --- shared budgets --------------------------------------------------------------------------
+  /** One ceiling: a billion dollars is no limit any more, and sums of it stay exact numbers. */
+  budgetCostMicroUsdMax: 1_000_000_000_000_000,
+  budgetTokensMax: 1_000_000_000_000_000,
+  /** How long one call waits for a shared budget, where the rule does not say: over the end of any day. */
+  budgetWaitMsDefault: 24 * 60 * 60 * 1000,
+  /** A month's budget is waited for at most this long. */
+  budgetWaitMsMax: 31 * 24 * 60 * 60 * 1000,
+  budgetThresholdsMax: 10,
+  /** Rules of one installation that one claim may meet: each is a row that all its runs wait for. */
+  budgetRulesMax: 1_000,
+  /** A call that only the reservations of others keep out looks again for this long: most calls end within it. */
+  budgetCrowdedMsMax: 10_000,
+  /** Where the call holds its workflow task, signals wait for it. */
+  budgetCrowdedNearMsMax: 1_000,
+  budgetCrowdedFirstDelayMs: 50,
+  budgetCrowdedMaxDelayMs: 1_000,
+  /** After that, a call whose budget says `wait` looks again this much later. */
+  budgetCrowdedAgainMs: 15_000,
+  /** Runs that wait for the same moment come back spread over this time. */
+  budgetWakeSpreadMs: 2_000,
+  /** A worker tells waiting runs that their budget has changed, and looks for dead reservations. */
+  budgetSweepEveryMs: 2_000,
+  budgetWakesMax: 100,
+  /** Who takes a run and does not tell it within this is taken for dead. */
+  budgetWakeLeaseMs: 60_000,
+  /** One look for dead reservations over all open runs: they block a window, and spend nothing. */
+  budgetReconcileEveryMs: 30_000,
+  budgetReconcileRowsMax: 2_000,
+  /** Beyond all the time in which an attempt may still close: clocks differ, and processes are frozen. */
+  budgetReconcileSlackMs: 60_000,
+  budgetsShownMax: 10_000,
+  budgetChangesShownMax: 200,
+
   // --- stop flags ------------------------------------------------------------------------------
   /** Runs that one statement takes to be told that a flag stops them. */
   haltBatchRunsMax: 100,
@@ -381,6 +415,14 @@ invariant(
   Math.ceil(limits.archiveBatchMax / limits.archiveAtOnceMax) * limits.archiveFetchMsMax <=
     limits.archiveLeaseMs,
   'a batch of runs is archived before another worker takes them',
+);
+invariant(
+  limits.budgetCrowdedMsMax < limits.storageHoldMsMax / 2,
+  'a call that waits for room can still be held until it is written',
+);
+invariant(
+  limits.budgetWaitMsDefault <= limits.budgetWaitMsMax,
+  'the default wait for a budget can be set',
 );
 invariant(
   limits.recordingDaysDefault <= limits.recordingDaysMax,

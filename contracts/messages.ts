@@ -18,6 +18,7 @@ export const message = {
   answer: 'answer',
   extendBudget: 'extendBudget',
   send: 'send',
+  budgetChanged: 'budgetChanged',
 } as const;
 export const query = { state: 'state' } as const;
 
@@ -121,6 +122,7 @@ export interface RunStateView {
     | 'working'
     | 'waiting-for-human'
     | 'waiting-for-message'
+    | 'waiting-for-budget'
     | 'paused'
     | 'stopping'
     | 'ended';

@@ -5,7 +5,9 @@ import type {
   RunToolOutput,
   Spent,
   ToolErrorNote,
+  TranscriptHead,
 } from '../contracts/agent-run.ts';
+import type { OverBudget } from '../contracts/budgets.ts';
 import { failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import {
@@ -15,13 +17,16 @@ import {
   unknownPosition,
 } from '../contracts/positions.ts';
 import { afterFailure, afterLimit, escalated } from './after-ending.ts';
+import { withoutBudgetTroubles, withoutTokenCount } from './after-budget.ts';
 import { afterHalt } from './after-humans.ts';
 import { newRequest } from './new-request.ts';
 import {
   addSpent,
   callAt,
   type CallState,
+  interruptsOf,
   isGiven,
+  modelIndexNow,
   originOf,
   pendingEntries,
   type RunState,
@@ -35,6 +40,7 @@ export function afterModelStarted(state: RunState, position: Position): RunState
   return {
     ...state,
     entries: pendingEntries(state),
+    interrupts: interruptsOf(state),
     steers: [],
     calls: [],
     inFlight: [...state.inFlight, position],
@@ -44,7 +50,7 @@ export function afterModelStarted(state: RunState, position: Position): RunState
 export function afterModelReply(
   state: RunState,
   position: Position,
-  output: CallModelOutput,
+  output: Exclude<CallModelOutput, OverBudget>,
 ): RunState {
   const landed = withoutFlight(state, position);
   switch (output.kind) {
@@ -75,13 +81,13 @@ function afterModelAnswer(
   position: Position,
   output: Extract<CallModelOutput, { readonly cost: Spent }>,
 ): RunState {
-  const { interrupt: _, ...calm } = state;
+  const { interrupt: _, ...calm } = withoutBudgetTroubles(state);
   const replied: RunState = {
     ...calm,
     step: state.repairs > 0 ? state.step : state.step + 1,
     fallbacks: 0,
     interrupts: 0,
-    transcript: output.transcript,
+    transcript: afterReply(state, output.transcript),
     entries: [],
     from: position,
     spent: addSpent(state.spent, output.cost),
@@ -122,6 +128,13 @@ function afterModelAnswer(
   }
 }
 
+/** A model that a budget chose counted the tokens; the next call is the first model's again. */
+function afterReply(state: RunState, transcript: TranscriptHead): TranscriptHead {
+  return state.degradedTo === undefined
+    ? transcript
+    : withoutTokenCount({ ...state, transcript }).transcript;
+}
+
 /** The model is told what does not fit, `limits.repairsMax` times; then a human may say to go on. */
 function afterMisfit(state: RunState, position: Position, problem: string): RunState {
   const told: RunState = {
@@ -155,15 +168,14 @@ export function afterModelFailure(
   failure: { readonly type: string; readonly message: string; readonly retryable: boolean },
 ): RunState {
   const landed = withoutFlight(state, position);
-  const hasNext = state.modelIndex + 1 < state.input.models.length;
+  const next = modelIndexNow(state) + 1;
+  const hasNext = next < state.input.models.length;
   // What another model cannot mend is not tried on it: a rejected request is rejected there too.
   if (failure.retryable && hasNext && landed.halt === undefined) {
-    // Another model counts tokens another way.
-    const { tokens: _, ...transcript } = state.transcript;
     return {
-      ...landed,
-      transcript,
-      modelIndex: state.modelIndex + 1,
+      ...withoutTokenCount(landed),
+      // One that a budget chose was for this call alone, and so is what comes in its place.
+      ...(state.degradedTo === undefined ? { modelIndex: next } : { degradedTo: next }),
       fallbacks: state.fallbacks + 1,
     };
   }

@@ -5,6 +5,7 @@ import {
   type ToolErrorNote,
   toolErrorCode,
 } from '../contracts/agent-run.ts';
+import type { BudgetAsked } from '../contracts/budgets.ts';
 import type { AskPolicy } from '../contracts/definitions.ts';
 import { invariant } from '../contracts/failures.ts';
 import type {
@@ -80,9 +81,15 @@ const steerText = (text: string): string => `[From the operator of this run] ${t
 export function guardOf(state: RunState): {
   readonly ask: AskPolicy | undefined;
   readonly level: 0 | 1;
+  /** Set where the open request is about a budget that other runs share: then that is what is raised. */
+  readonly budget?: BudgetAsked;
 } {
   const open = state.requests.find((request) => request.about === 'budget');
-  return { ask: open?.ask ?? state.input.ask, level: open?.level ?? 0 };
+  return {
+    ask: open?.ask ?? state.input.ask,
+    level: open?.level ?? 0,
+    ...(open?.budget === undefined ? {} : { budget: open.budget }),
+  };
 }
 
 /** Amounts are put in the database first, and count from then on. */
@@ -100,6 +107,7 @@ export function afterExtension(
   via: 'update' | 'signal',
 ): RunState {
   const number = state.extensions + 1;
+  const { ask, budget } = guardOf(state);
   return {
     ...state,
     extensions: number,
@@ -115,7 +123,8 @@ export function afterExtension(
         number,
         ...(reason === undefined ? {} : { reason }),
         ...(decision === undefined ? {} : { decision }),
-        ...(guardOf(state).ask?.recordedOnly === true ? { recordedOnly: true as const } : {}),
+        ...(ask?.recordedOnly === true ? { recordedOnly: true as const } : {}),
+        ...(budget === undefined ? {} : { budget }),
       },
     ],
   };
@@ -123,15 +132,17 @@ export function afterExtension(
 
 /** What the run may use up once everything that was said is on record. */
 export const limitsToBe = ({ limits, toExtend }: RunState): RunState['limits'] =>
-  toExtend.reduce(
-    (sum, more) => ({
-      costMicroUsd: sum.costMicroUsd + more.costMicroUsd,
-      tokens: sum.tokens + more.tokens,
-      steps: sum.steps + more.steps,
-      wallMs: sum.wallMs + more.wallMs,
-    }),
-    limits,
-  );
+  toExtend
+    .filter((more) => more.budget === undefined)
+    .reduce(
+      (sum, more) => ({
+        costMicroUsd: sum.costMicroUsd + more.costMicroUsd,
+        tokens: sum.tokens + more.tokens,
+        steps: sum.steps + more.steps,
+        wallMs: sum.wallMs + more.wallMs,
+      }),
+      limits,
+    );
 
 /** The ceilings are raised; whoever was asked for it need not be asked any more. */
 export function afterExtended(
@@ -332,6 +343,8 @@ function afterAnswer(
 /** What a human said about the run itself, which has no call that waits for it. */
 function afterRunDecision(state: RunState, request: RequestState, decision: Decision): RunState {
   if (decision.verdict === 'extended') return state;
+  // Tried again; what a human says about money is not for the model.
+  if (decision.verdict === 'approved' && request.budget !== undefined) return state;
   if (decision.verdict !== 'approved') {
     const { otherwise } = request;
     invariant(otherwise !== undefined, `${request.position} says how the run ends otherwise`);

@@ -10,6 +10,7 @@ import type { Position } from '../contracts/positions.ts';
 import {
   type CallState,
   isStopping,
+  modelIndexNow,
   nextModelPosition,
   pendingEntries,
   type RequestState,
@@ -125,10 +126,13 @@ function betweenSteps(state: RunState, nowMs: number, overdue: NextStep | undefi
   if (limit !== undefined) return limit;
   if (state.historyLong) return { kind: 'continue-as-new' };
   if (state.paused !== undefined) return wait(state, [], input.deadlineMs);
+  const budgetUntilMs = state.budgetWait?.untilMs ?? 0;
+  if (nowMs < budgetUntilMs)
+    return wait(state, [], Math.min(budgetUntilMs, input.deadlineMs ?? Infinity));
   return {
     kind: 'call-model',
     position: nextModelPosition(state),
-    model: input.models[state.modelIndex] ?? '',
+    model: input.models[modelIndexNow(state)] ?? '',
     entries: pendingEntries(state),
   };
 }

@@ -77,7 +77,7 @@ function refuseText(name: string, text: unknown, row: string | undefined): strin
 }
 
 function refuseKind(
-  { kind, about, position }: RequestState,
+  { kind, about, position, budget }: RequestState,
   deciding: Deciding,
   decision: DecisionMessage | AnswerMessage,
 ): string | undefined {
@@ -89,7 +89,7 @@ function refuseKind(
     case 'approve':
       if (kind === 'question')
         return `Request ${position} is a question: answer it, or deny it to decline.`;
-      return about === 'budget'
+      return about === 'budget' && budget === undefined
         ? `Request ${position} is about a limit: extend the budget, or deny it to stop the run.`
         : undefined;
     case 'answer':

@@ -62,7 +62,9 @@ export function refuseExtension(
   const shape = refuseBy(message) ?? refuseReason(message?.reason, 'optional');
   if (shape !== undefined) return shape;
   let more = 0;
-  const present = limitsToBe(state);
+  const { ask, level, budget } = guardOf(state);
+  const present =
+    budget === undefined ? limitsToBe(state) : { costMicroUsd: 0, tokens: 0, steps: 0, wallMs: 0 };
   for (const { name, max } of amounts) {
     const value: unknown = message[name];
     if (value === undefined) continue;
@@ -74,12 +76,13 @@ export function refuseExtension(
   }
   if (more === 0)
     return `An extension needs at least one of ${amounts.map(({ name }) => `\`${name}\``).join(', ')} above 0.`;
-  if (state.input.depth > 0)
+  if (budget !== undefined && (message.steps ?? 0) + (message.wallMs ?? 0) > 0)
+    return 'The open request is about a budget that other runs share: it has `costMicroUsd` and `tokens` only.';
+  if (state.input.depth > 0 && budget === undefined)
     return 'A sub-agent has its ceiling from its parent run: extend that one.';
   const { decision } = message;
   if (decision !== undefined && (typeof decision !== 'string' || decision === ''))
     return '`decision` must be the id of a row.';
-  const { ask, level } = guardOf(state);
   return (
     refuseWho(ask, level, "the run's limits", { ...message, by: message.by ?? '' }) ??
     refuseOver(state)

@@ -1,4 +1,5 @@
 import type { RequestKind, RunOutcome } from '../contracts/agent-run.ts';
+import type { BudgetAsked } from '../contracts/budgets.ts';
 import type { AskPolicy, EscalationCause, ToolPolicy } from '../contracts/definitions.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Position } from '../contracts/positions.ts';
@@ -16,6 +17,7 @@ export function newRequest(
     readonly policy?: ToolPolicy;
     readonly detail?: string;
     readonly otherwise?: RunOutcome;
+    readonly budget?: BudgetAsked;
   },
 ): RunState {
   const { policy, ...rest } = request;

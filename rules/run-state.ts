@@ -7,6 +7,7 @@
  */
 import type {
   AgentRunInput,
+  BudgetWait,
   CarriedSession,
   CarriedState,
   EntryRef,
@@ -19,6 +20,7 @@ import type {
   ToolErrorNote,
   TranscriptHead,
 } from '../contracts/agent-run.ts';
+import type { BudgetAsked } from '../contracts/budgets.ts';
 import type { AskPolicy, EscalationCause, ToolPolicy } from '../contracts/definitions.ts';
 import { invariant } from '../contracts/failures.ts';
 import {
@@ -89,6 +91,8 @@ export interface RequestState {
   readonly refusal?: { readonly decision: number; readonly because: string };
   /** How the run ends when a human gives up. */
   readonly otherwise?: RunOutcome;
+  /** The shared budget that it is about. */
+  readonly budget?: BudgetAsked;
 }
 
 export interface Decision {
@@ -122,6 +126,8 @@ export interface RunState {
   readonly executions: number;
   readonly step: number;
   readonly modelIndex: number;
+  /** The cheaper model that a shared budget leaves for the next call, and only for that. */
+  readonly degradedTo?: number;
   readonly fallbacks: number;
   readonly repairs: number;
   readonly repairsForgiven: number;
@@ -152,6 +158,12 @@ export interface RunState {
   /** The last extension that did not count, and why. */
   readonly extensionRefused?: { readonly number: number; readonly because: string };
   readonly escalations: number;
+  /** The next model call waits for a shared budget; kept until the call is answered. */
+  readonly budgetWait?: BudgetWait;
+  /** A shared budget refused the present call: words that came since make it another call. */
+  readonly refused?: true;
+  /** A shared budget was changed while a call was in flight that it may refuse. */
+  readonly budgetChanged?: true;
   readonly session?: SessionState;
   readonly ending?: { readonly outcome: RunOutcome; readonly outputAt?: Position };
   /** Temporal asked for a new history. */
@@ -188,6 +200,9 @@ export function firstState(input: AgentRunInput, nowMs: number): RunState {
     extensions: carried?.extensions ?? 0,
     escalations: carried?.escalations ?? 0,
     ...(input.session === undefined ? {} : { session: firstSession(carried?.session) }),
+    ...(carried?.budgetWait === undefined
+      ? {}
+      : { budgetWait: carried.budgetWait, refused: true as const }),
     historyLong: false,
   };
 }
@@ -218,6 +233,8 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
     'a run continues as new with everything on record',
   );
   const { limits, session, paused } = state;
+  // Runs from before there was a clock did not, and their histories replay as they were.
+  const saysTries = state.input.clock !== undefined || state.budgetWait !== undefined;
   const { phase: _, ...carriedSession } = session ?? { phase: 'working' };
   return {
     step: state.step,
@@ -236,6 +253,9 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
     ...(state.repairsForgiven === 0 ? {} : { repairsForgiven: state.repairsForgiven }),
     ...(state.steers.length === 0 ? {} : { steers: state.steers }),
     ...(session === undefined ? {} : { session: carriedSession as CarriedSession }),
+    ...(state.budgetWait === undefined ? {} : { budgetWait: state.budgetWait }),
+    ...(saysTries && state.fallbacks > 0 ? { fallbacks: state.fallbacks } : {}),
+    ...(saysTries && state.interrupts > 0 ? { interrupts: state.interrupts } : {}),
   };
 }
 
@@ -255,11 +275,22 @@ export const pendingEntries = (state: RunState): readonly EntryRef[] => [
   ...state.steers,
 ];
 
+/** The model of the next call: a shared budget may leave only a cheaper one. */
+export const modelIndexNow = (state: RunState): number => state.degradedTo ?? state.modelIndex;
+
+/**
+ * Times that the present call was interrupted. One that a budget refused may have been asked before, and its
+ * position keeps what was asked there: with words that came since it is another.
+ */
+export const interruptsOf = (state: RunState): number =>
+  state.interrupts + (state.refused === true && state.steers.length > 0 ? 1 : 0);
+
 /** Where the next model call stands: a step, or what serves it. */
 export function nextModelPosition(state: RunState): Position {
   const base =
     state.repairs > 0 ? repairPosition(state.step, state.repairs) : modelPosition(state.step + 1);
-  const asked = state.interrupts > 0 ? interruptPosition(base, state.interrupts) : base;
+  const interrupts = interruptsOf(state);
+  const asked = interrupts > 0 ? interruptPosition(base, interrupts) : base;
   return state.fallbacks > 0 ? fallbackPosition(asked, state.fallbacks) : asked;
 }
 

@@ -3,11 +3,11 @@ import { canBeDecided } from './after-humans.ts';
 import type { RunState } from './run-state.ts';
 
 /** What the run is doing now, for a query: plain data, no content. */
-export function viewRun(state: RunState): RunStateView {
+export function viewRun(state: RunState, nowMs: number): RunStateView {
   const open = state.requests.filter(canBeDecided);
   const { session, paused } = state;
   return {
-    phase: phaseOf(state, open.length),
+    phase: phaseOf(state, open.length, nowMs),
     step: state.step,
     inFlight: state.inFlight,
     requests: open.map((request) => ({
@@ -25,11 +25,12 @@ export function viewRun(state: RunState): RunStateView {
   };
 }
 
-function phaseOf(state: RunState, open: number): RunStateView['phase'] {
+function phaseOf(state: RunState, open: number, nowMs: number): RunStateView['phase'] {
   if (state.ending !== undefined) return 'ended';
   if (state.halt !== undefined) return 'stopping';
   if (state.inFlight.length > 0) return 'working';
   if (open > 0) return 'waiting-for-human';
   if (state.paused !== undefined) return 'paused';
+  if (nowMs < (state.budgetWait?.untilMs ?? 0)) return 'waiting-for-budget';
   return state.session?.phase === 'waiting' ? 'waiting-for-message' : 'working';
 }

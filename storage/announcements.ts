@@ -4,7 +4,11 @@ import type { Database } from './database.ts';
 import type { RequestRow } from './requests.ts';
 
 export type AnnouncementChannel = 'webhook' | 'mail';
-export type AnnouncementKind = 'request.opened' | 'request.escalated' | 'run.stuck';
+export type AnnouncementKind =
+  | 'request.opened'
+  | 'request.escalated'
+  | 'run.stuck'
+  | 'budget.threshold';
 
 interface AnnouncementKey {
   readonly runNo: number;
@@ -25,13 +29,20 @@ export interface Announcement extends AnnouncementKey {
   /** Of the event. */
   readonly at: Date;
   readonly body: Readonly<Record<string, unknown>>;
-  /** The request is still open, the run still stuck. */
+  /** The request is still open, the run still stuck. What a budget has spent stays so. */
   readonly isRelevant: boolean;
   /** Of a request, as it is now. */
   readonly request:
     | (Pick<
         RequestRow,
-        'kind' | 'about' | 'tool' | 'arguments' | 'argumentsHash' | 'detail' | 'deciders'
+        | 'kind'
+        | 'about'
+        | 'tool'
+        | 'arguments'
+        | 'argumentsHash'
+        | 'detail'
+        | 'deciders'
+        | 'isShared'
       > & { readonly deadline: string })
     | null;
 }
@@ -56,15 +67,15 @@ export function takeAnnouncements(
           returning a.*)
         select t.run_no as "runNo", t.number, t.channel, t.attempts, t.kind, t.position, t.first_tried_at as "firstTriedAt",
           r.id as run, r.agent, r.customer, e.at, e.body,
-          r.ended_at is null and case when t.kind = 'run.stuck'
-            then exists (select from belayer.stuck s where s.run_no = t.run_no)
-            else q.closed_at is null end as "isRelevant",
-          case when q.run_no is not null then jsonb_build_object('kind', q.kind, 'about', q.about, 'deciders', q.deciders, 'tool', q.tool, 'arguments', q.arguments,
+          case t.kind when 'budget.threshold' then true
+            when 'run.stuck' then r.ended_at is null and exists (select from belayer.stuck s where s.run_no = t.run_no)
+            else r.ended_at is null and q.closed_at is null end as "isRelevant",
+          case when q.run_no is not null then jsonb_build_object('kind', q.kind, 'about', q.about, 'isShared', coalesce(q.shared, false), 'deciders', q.deciders, 'tool', q.tool, 'arguments', q.arguments,
             'argumentsHash', q.arguments_hash, 'detail', q.detail,
             'deadline', to_char(q.deadline at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as request
         from taken t join belayer.run r on r.no = t.run_no
         join belayer.event e on e.run_no = t.run_no and e.number = t.number
-        left join belayer.request q on q.run_no = t.run_no and q.position = t.position`,
+        left join belayer.request q on q.run_no = t.run_no and q.position = t.position and t.kind <> 'budget.threshold'`,
     },
     [channel, limits.announceBatchMax, leaseMs],
   );

@@ -5,6 +5,7 @@ import type {
   Hash,
   RunToolOutput,
 } from '../contracts/agent-run.ts';
+import type { RefusingBudget } from '../contracts/budgets.ts';
 import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
@@ -40,7 +41,12 @@ export interface OpenedModelCall {
   readonly run_no: number;
   readonly attempt: number;
   readonly watched: boolean;
-  readonly answer: CallModelOutput | { microUsdLeft: number; tokensLeft: number } | null;
+  /** Of a refusal by budget: what is left under the run's own, or the shared budget that refuses. */
+  readonly answer:
+    | CallModelOutput
+    | RefusingBudget
+    | { microUsdLeft: number; tokensLeft: number }
+    | null;
   readonly detail: string | null;
   readonly fragments: readonly string[] | null;
 }
@@ -62,7 +68,8 @@ export interface CloseModelCall {
     readonly output?: string;
     readonly chain: number;
     readonly seq: number;
-    readonly head: Hash;
+    /** Absent where the reply is not taken into the transcript: it is kept with its call alone. */
+    readonly head?: Hash;
   };
   readonly costMicroUsd: number;
   readonly tokens: number;

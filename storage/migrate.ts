@@ -11,6 +11,8 @@ import { recordings } from './migrations/0006-recordings.ts';
 import { forks } from './migrations/0007-forks.ts';
 import { deployments } from './migrations/0008-deployments.ts';
 import { toldInTurn } from './migrations/0009-told-in-turn.ts';
+import { budgets } from './migrations/0010-budgets.ts';
+import { settlements } from './migrations/0010-settlements.ts';
 
 const step = (text: string): Migration => ({
   async up(db) {
@@ -28,6 +30,7 @@ const migrations: Record<string, Migration> = {
   '0007-forks': step(forks),
   '0008-deployments': step(deployments),
   '0009-told-in-turn': step(toldInTurn),
+  '0010-budgets': step(budgets + settlements),
 };
 
 /**

@@ -154,7 +154,15 @@ export interface AttemptRow {
   readonly price: string | null;
   readonly requestId: string | null;
   readonly status: number | null;
+  /** Which of the agent's models it was, by the name that the agent gives it. */
+  readonly tier: string | null;
+  /** Why that one. */
+  readonly choice: string | null;
+  /** What choices saved, in micro-dollars; below zero what turned out to be in vain. */
+  readonly saved: Readonly<Partial<Record<SavedBy, number>>> | null;
 }
+
+export type SavedBy = 'cache' | 'routing' | 'short-circuit';
 
 /** Every attempt of a run, in order of position and number. */
 export async function readJournal(database: Database, run: string): Promise<readonly AttemptRow[]> {
@@ -166,7 +174,7 @@ export async function readJournal(database: Database, run: string): Promise<read
           a.cost_micro_usd as "costMicroUsd", a.reserved_micro_usd as "reservedMicroUsd", a.prompt_hash as "promptHash",
           a.prompt_bytes as "promptBytes", a.model, a.finish_reason as "finishReason", a.input_tokens as "inputTokens",
           a.cached_tokens as "cachedTokens", a.output_tokens as "outputTokens", a.reasoning_tokens as "reasoningTokens",
-          a.price, a.request_id as "requestId", a.status
+          a.price, a.request_id as "requestId", a.status, a.tier, a.choice, a.saved
         from belayer.attempt a join belayer.run r on r.no = a.run_no where r.id = $1
         order by a.started_at, a.number`,
     },

@@ -25,8 +25,8 @@ export async function insertRequest(
     {
       name: 'open_request',
       text: `with opened as (
-          insert into belayer.request (run_no, position, kind, tool, arguments, arguments_hash, detail, deadline, call, about, deciders, escalates)
-          select no, $2, $3, $4, $5, $6, $7, to_timestamp($8::double precision / 1000), $10, $11, $12, $13 from belayer.run where id = $1 and ended_at is null
+          insert into belayer.request (run_no, position, kind, tool, arguments, arguments_hash, detail, deadline, call, about, deciders, escalates, shared)
+          select no, $2, $3, $4, $5, $6, $7, to_timestamp($8::double precision / 1000), $10, $11, $12, $13, $14 from belayer.run where id = $1 and ended_at is null
           on conflict do nothing returning run_no)
         select r.no, case when o.run_no is not null then belayer.add_event(r.no, 'request.opened', $2, $9) end as event,
           q.state as verdict, q.closed_by as by, q.closed_via as via, q.reason, q.decision,
@@ -57,6 +57,7 @@ export async function insertRequest(
       request.about ?? null,
       request.deciders ?? null,
       request.escalatesTo === undefined ? null : storableJson(request.escalatesTo),
+      request.budget === undefined ? null : true,
     ],
   );
   if (row === undefined) throw runUnknown(run);
@@ -178,6 +179,8 @@ export interface RequestRow {
   readonly editedHash: string | null;
   readonly editedArguments: string | null;
   readonly detail: string | null;
+  /** It is about a budget that runs share: approving it tries again. */
+  readonly isShared: boolean;
   readonly state: 'open' | Verdict;
   /** Who may decide; null: whoever can reach the run. */
   readonly deciders: readonly string[] | null;
@@ -197,7 +200,7 @@ export interface RequestRow {
 
 const columns = `r.id as run, r.agent, r.customer, q.position, q.kind, q.about, q.tool, q.call, q.arguments,
   q.arguments_hash as "argumentsHash", q.edited_hash as "editedHash", q.edited_arguments as "editedArguments",
-  q.detail, q.state, q.deciders, q.level, q.opened_at as "openedAt", q.deadline,
+  q.detail, coalesce(q.shared, false) as "isShared", q.state, q.deciders, q.level, q.opened_at as "openedAt", q.deadline,
   case when q.escalates is not null and q.level = 0 then 'escalate' else 'deny' end as "atDeadline",
   q.closed_at as "closedAt", q.closed_by as "closedBy", q.closed_via as "closedVia", q.reason,
   coalesce(evidence.attempts, '[]') as evidence`;

@@ -31,6 +31,7 @@ import { storedDefinition, type StoredDefinition } from '../storage/definitions.
 import { openLedger } from '../storage/ledger.ts';
 import { migrate } from '../storage/migrate.ts';
 import { startArchiver } from './archiver.ts';
+import { startBudgetSweep } from './budget-sweep.ts';
 import { startHaltSweep } from './halt-sweep.ts';
 import { startAnnouncer } from './announcer.ts';
 import { joinDeployment } from './join-deployment.ts';
@@ -151,6 +152,7 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
     closing.push(startStuckSweep(parts, log));
     closing.push(startAnnouncer(database, workerSettings, log));
     closing.push(startHaltSweep(parts, log));
+    closing.push(startBudgetSweep(parts, log));
     closing.push(startArchiver(parts, workerSettings, log));
     let stopping = false;
     const carryOut = async (): Promise<void> => {

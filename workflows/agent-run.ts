@@ -127,7 +127,7 @@ export class AgentRun {
   }
 
   describe(): void {
-    setCurrentDetails(describeRun(this.state, this.#waitingFor));
+    setCurrentDetails(describeRun(this.state, this.#waitingFor, Date.now()));
   }
 
   launch(position: Position, abortable: boolean, work: () => Promise<void>): void {

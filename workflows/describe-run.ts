@@ -2,8 +2,12 @@ import type { RunState } from '../rules/run-state.ts';
 import { viewRun } from '../rules/view-run.ts';
 
 /** The run in a few lines of Markdown, for the Temporal UI. Kept out of history. */
-export function describeRun(state: RunState, waitingFor: string | undefined): string {
-  const view = viewRun(state);
+export function describeRun(
+  state: RunState,
+  waitingFor: string | undefined,
+  nowMs: number,
+): string {
+  const view = viewRun(state, nowMs);
   const lines = [
     `**${state.input.agent}**, step ${view.step}: ${view.phase}`,
     `Spent: ${view.costMicroUsd} micro-dollars, ${view.tokens} tokens`,

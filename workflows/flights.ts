@@ -16,13 +16,21 @@ import { toolErrorCode } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import { workflowType } from '../contracts/messages.ts';
 import { fallbackPosition, type Position } from '../contracts/positions.ts';
-import { type CallState, callAt, hasWayOut, isGiven, originOf } from '../rules/run-state.ts';
+import {
+  type CallState,
+  callAt,
+  hasWayOut,
+  isGiven,
+  modelIndexNow,
+  originOf,
+} from '../rules/run-state.ts';
 import {
   afterAborted,
   afterFallbackProposed,
   afterHalt,
   afterModelFailure,
   afterModelReply,
+  afterOverBudget,
   afterToolFailure,
   afterToolRefused,
   afterToolResult,
@@ -100,7 +108,7 @@ export async function flyModelCall(
   const { position, model, entries } = step;
   const callModel = modelCall(input.modelPlacement, input.modelTimeoutMs, {
     summary: `${position} ${model}`,
-    isLastModel: state.modelIndex + 1 >= input.models.length,
+    isLastModel: modelIndexNow(state) + 1 >= input.models.length,
   });
   const landed = await landing<CallModelOutput>(run, 'again', () => ({
     near,
@@ -117,8 +125,14 @@ export async function flyModelCall(
     }),
   }));
   switch (landed.kind) {
-    case 'landed':
-      return run.change((now) => afterModelReply(now, position, landed.value));
+    case 'landed': {
+      const { value } = landed;
+      return run.change((now) =>
+        value.kind === 'over-budget'
+          ? afterOverBudget(now, position, value, run.clock.nowMs)
+          : afterModelReply(now, position, value),
+      );
+    }
     case 'failed':
       return run.change((now) => afterModelFailure(now, position, landed.failed));
     case 'aborted':

@@ -39,6 +39,7 @@ import {
 } from '../rules/judge-message.ts';
 import type { RunState } from '../rules/run-state.ts';
 import {
+  afterBudgetChanged,
   afterDecision,
   afterExtension,
   afterHalt,
@@ -53,10 +54,13 @@ import type { AgentRun } from './agent-run.ts';
 
 const haltSignal = defineSignal<[HaltMessage]>(message.halt);
 const haltUpdate = defineUpdate<{ readonly halted: true }, [HaltMessage]>(message.halt);
+const budgetChanged = defineSignal(message.budgetChanged);
 const stateQuery = defineQuery<RunStateView>(query.state);
 
 export function handleMessages(run: AgentRun): void {
-  setHandler(stateQuery, () => viewRun(run.state), { description: 'What the run is doing now.' });
+  setHandler(stateQuery, () => viewRun(run.state, Date.now()), {
+    description: 'What the run is doing now.',
+  });
   const halt = (given: HaltMessage): void => {
     run.clock.tick();
     run.change((state) => afterHalt(state, toHalt(given)));
@@ -67,6 +71,16 @@ export function handleMessages(run: AgentRun): void {
     run.noteUpdate();
     return { halted: true };
   });
+  setHandler(
+    budgetChanged,
+    () => {
+      run.clock.tick();
+      run.change(afterBudgetChanged);
+    },
+    {
+      description: 'A shared budget was changed: a call that waits for it looks again.',
+    },
+  );
   handleDecision(run, message.approve, 'approve');
   handleDecision(run, message.deny, 'deny');
   handleDecision(run, message.answer, 'answer');
@@ -91,7 +105,8 @@ export function handleMessages(run: AgentRun): void {
     receipt: () => limitsToBe(run.state),
     counts: async () => {
       const { extensions: number, toExtend } = run.state;
-      if (toExtend.at(-1)?.recordedOnly !== true) return;
+      const last = toExtend.at(-1);
+      if (last?.recordedOnly !== true && last?.budget === undefined) return;
       await condition(
         () =>
           run.broken !== undefined || !run.state.toExtend.some((more) => more.number === number),

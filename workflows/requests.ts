@@ -29,6 +29,7 @@ export async function openRequest(run: AgentRun, position: Position): Promise<vo
       ...(detail === undefined ? {} : { detail }),
       ...(request.call === '' ? {} : { call: request.call }),
       ...(about === undefined ? {} : { about }),
+      ...(request.budget === undefined ? {} : { budget: request.budget }),
       ...(ask.deciders === undefined ? {} : { deciders: ask.deciders }),
       ...(ask.escalation === undefined
         ? {}

@@ -1,3 +1,4 @@
+import { thresholdWords } from '../../rules/budget-words.ts';
 import type { RunEvent } from '../../contracts/events.ts';
 import { duration, moment, tokens, usd } from './amounts.ts';
 import { safeLine } from './safe-text.ts';
@@ -49,6 +50,14 @@ function what(event: RunEvent): string {
       return `turn ${event.turn} ended`;
     case 'child.started':
       return `child run ${safeLine(event.child)} started`;
+    case 'budget.waiting':
+      return `waits for ${safeLine(event.budget, 200)}, until ${moment(event.until)} UTC at the latest: ${safeLine(event.detail, 400)}`;
+    case 'budget.degraded':
+      return `${safeLine(event.to)} is used in place of ${safeLine(event.from)}: ${safeLine(event.detail, 400)}`;
+    case 'budget.threshold':
+      return `${safeLine(thresholdWords(event), 400)}`;
+    case 'budget.reconciled':
+      return `attempt ${event.attempt} never came back: ${usd(event.costMicroUsd)} and ${tokens(event.tokens)} that it had reserved are charged`;
     case 'run.halting':
       return `halted by ${safeLine(event.by)}: ${safeLine(event.reason)}`;
     case 'run.waiting':

@@ -28,6 +28,7 @@ export function exitCodeOfOutcome(
     // Nothing was used up: the model would not.
     case 'model-refused':
       return exitCode.failed;
+    case 'budget-spent':
     case 'cost-limit':
     case 'token-limit':
     case 'step-limit':

@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFolder } from '../../servers/package-folder.ts';
+import { addBudgetCommands } from './budget-commands.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { addDeploymentCommands } from './deployment-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
@@ -53,6 +54,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addReadingCommands(program, carry);
   addRecordingCommands(program, carry);
   addDecidingCommands(program, carry);
+  addBudgetCommands(program, carry);
   addReplayingCommands(program, carry);
   addDeploymentCommands(program, carry);
   addForkingCommands(program, carry);

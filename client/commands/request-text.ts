@@ -27,9 +27,10 @@ export function requestText(request: RequestRow, now: Date): string {
   ].join('\n');
 }
 
-type Asked = Pick<RequestRow, 'kind' | 'tool' | 'agent'> & Partial<Pick<RequestRow, 'about'>>;
+type Asked = Pick<RequestRow, 'kind' | 'tool' | 'agent'> &
+  Partial<Pick<RequestRow, 'about' | 'isShared'>>;
 
-export function question({ kind, tool, agent, about }: Asked): string {
+export function question({ kind, tool, agent, about, isShared = false }: Asked): string {
   const name = safeLine(tool);
   const who = safeLine(agent);
   switch (kind) {
@@ -42,7 +43,7 @@ export function question({ kind, tool, agent, about }: Asked): string {
     case 'escalation':
       return about === 'tool'
         ? `\`${name}\` of ${who} failed in every way. Approve to try again, answer with its result, deny to give it up.`
-        : `${who} cannot go on (${safeLine(about ?? '')}). ${about === 'budget' ? 'Extend its limits, or deny to stop it.' : 'Approve to try again, deny to stop it.'}`;
+        : `${who} cannot go on (${safeLine(about ?? '')}). ${about === 'budget' ? (isShared ? 'Extend the budget, approve to try again, or deny to stop it.' : 'Extend its limits, or deny to stop it.') : 'Approve to try again, deny to stop it.'}`;
     default:
       return safeLine(kind satisfies never);
   }
@@ -67,12 +68,12 @@ export function detailLine(detail: string, charsMax = 200): string {
 
 /** The commands that answer it, each on a line of its own. */
 export function waysToDecide(
-  request: Pick<RequestRow, 'run' | 'position' | 'kind' | 'about'>,
+  request: Pick<RequestRow, 'run' | 'position' | 'kind' | 'about' | 'isShared'>,
 ): string {
-  const { kind, about } = request;
+  const { kind, about, isShared } = request;
   const at = `${safeLine(request.run, 300)} ${safeLine(request.position, 60)}`;
   const ways = [
-    ...(kind === 'question' || about === 'budget' ? [] : [`belayer approve ${at}`]),
+    ...(kind === 'question' || (about === 'budget' && !isShared) ? [] : [`belayer approve ${at}`]),
     ...(kind === 'question' || kind === 'unknown' || about === 'tool'
       ? [`belayer answer ${at} TEXT`]
       : []),

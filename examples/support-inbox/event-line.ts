@@ -68,6 +68,11 @@ export function describe(event: RunEvent): string | undefined {
       return at('', 'waits', visible(event.detail));
     case 'run.stuck':
       return at('', 'stuck', pc.yellow(visible(event.detail)));
+    case 'budget.waiting':
+    case 'budget.degraded':
+      return at(event.position, 'budget', pc.yellow(visible(event.detail)));
+    case 'budget.threshold':
+    case 'budget.reconciled':
     case 'run.forked':
     case 'request.escalated':
     case 'request.refused':

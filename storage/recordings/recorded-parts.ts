@@ -122,10 +122,11 @@ export const runParts: readonly RecordedPart[] = [
     part: 'attempt',
     select: `select position, number, kind, name, worker, started_at, ended_at, outcome, code, detail, retryable, latency_ms,
         cost_micro_usd, reserved_micro_usd, prompt_hash, prompt_bytes, prompt_head, chain, length, model, finish_reason,
-        input_tokens, cached_tokens, output_tokens, reasoning_tokens, price, first_token_ms, request_id, status
+        input_tokens, cached_tokens, output_tokens, reasoning_tokens, price, first_token_ms, request_id, status,
+        tier, choice, saved
       from belayer.attempt where run_no = $1 order by started_at, position, number`,
     position: (row) => `${text(row, 'position')}#${text(row, 'number')}`,
-    content: ['worker', 'code', 'detail', 'finish_reason', 'request_id'],
+    content: ['worker', 'code', 'detail', 'finish_reason', 'request_id', 'choice'],
     hashes: no,
   },
   {

@@ -67,28 +67,37 @@ async function wordsIn(file: string) {
   await strict.replay(read(file), {
     launched({ state, ...launch }) {
       const isTool = state.calls.some((call) => call.position === launch.position);
-      if (!isTool) launches.push({ ...launch, step: state.step });
+      if (!isTool) launches.push({ ...launch, step: state.step, isAnswered: false });
+    },
+    replied() {
+      const last = launches.pop();
+      if (last !== undefined) launches.push({ ...last, isAnswered: true });
     },
   });
-  return wordsOfPeople(run, launches).map(({ name, call, step, isDuringCall }) => ({ name, call, step, isDuringCall })); // prettier-ignore
+  const words = (of = launches) =>
+    wordsOfPeople(run, of).map(({ name, call, step, isDuringCall }) => ({ name, call, step, isDuringCall })); // prettier-ignore
+  return { words: words(), hadNoneBeenAnswered: words(launches.map((launch) => ({ ...launch, isAnswered: false }))) }; // prettier-ignore
 }
 
 test('what people said is put behind the model call after which it was heard', async () => {
   const behindFirst = { call: 0, step: 0, isDuringCall: false };
-  expect(await wordsIn('paused-steered-and-resumed.json')).toEqual([
+  const paused = await wordsIn('paused-steered-and-resumed.json');
+  expect(paused.words).toEqual([
     { name: 'pause', ...behindFirst },
     { name: 'steer', ...behindFirst },
     { name: 'resume', ...behindFirst },
   ]);
-  expect(await wordsIn('halted-by-signal.json')).toEqual([
+  // A call may be aborted and end before its run hears of the halt: it is still the call that was halted.
+  expect(paused.hadNoneBeenAnswered.map((word) => word.isDuringCall)).toEqual([true, true, true]);
+  expect((await wordsIn('halted-by-signal.json')).words).toEqual([
     { name: 'halt', call: 0, step: 0, isDuringCall: true },
   ]);
-  expect(await wordsIn('session-interrupted.json')).toEqual([
+  expect((await wordsIn('session-interrupted.json')).words).toEqual([
     { name: 'send', ...behindFirst },
     { name: 'send', call: 1, step: 1, isDuringCall: true },
   ]);
-  const turns = await wordsIn('session-of-many-turns.json');
+  const { words: turns } = await wordsIn('session-of-many-turns.json');
   expect(turns).toHaveLength(2);
   expect(turns.map(({ step }) => step)).toEqual(turns.map(({ step }) => step).toSorted((a, b) => a - b)); // prettier-ignore
-  expect(await wordsIn('answer.json')).toEqual([]);
+  expect((await wordsIn('answer.json')).words).toEqual([]);
 });

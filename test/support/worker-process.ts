@@ -18,38 +18,49 @@ export interface WorkerProcess {
   thaw(): void;
 }
 
-const main = fileURLToPath(new URL('./worker-main.ts', import.meta.url));
+const mains = {
+  payments: fileURLToPath(new URL('./worker-main.ts', import.meta.url)),
+  budgets: fileURLToPath(new URL('./budget-worker-main.ts', import.meta.url)),
+};
 
-/** Starts a worker of `payment-app.ts` on the world's servers; resolves when it takes calls. */
+/** Starts a worker of `payment-app.ts`, or of another, on the world's servers; resolves when it takes calls. */
 export async function startWorkerProcess(
   world: World,
-  surroundings: { readonly paymentsUrl: string; readonly taskQueue?: string },
+  surroundings: {
+    readonly paymentsUrl?: string;
+    readonly taskQueue?: string;
+    readonly app?: keyof typeof mains;
+  },
 ): Promise<WorkerProcess> {
   const { temporal, databaseUrl } = world.servers.addresses;
   const folder = join(world.servers.folder, 'worker');
   mkdirSync(folder, { recursive: true });
   const prices = join(folder, 'prices.json');
   writeFileSync(prices, JSON.stringify(testPrices));
-  const child = spawn(process.execPath, ['--import', 'tsx', main], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-    env: {
-      PATH: process.env['PATH'],
-      HOME: process.env['HOME'],
-      TEMPORAL_ADDRESS: temporal.address,
-      TEMPORAL_NAMESPACE: temporal.namespace,
-      DATABASE_URL: databaseUrl,
-      OPENAI_BASE_URL: world.provider.baseURL,
-      OPENAI_API_KEY: 'test',
-      BELAYER_MODEL: 'test-model',
-      BELAYER_PRICES: prices,
-      BELAYER_DATA: folder,
-      BELAYER_LOG: 'warn',
-      PAYMENTS_URL: surroundings.paymentsUrl,
-      ...(surroundings.taskQueue === undefined
-        ? {}
-        : { BELAYER_TASK_QUEUE: surroundings.taskQueue }),
+  const child = spawn(
+    process.execPath,
+    ['--import', 'tsx', mains[surroundings.app ?? 'payments']],
+    {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        TEMPORAL_ADDRESS: temporal.address,
+        TEMPORAL_NAMESPACE: temporal.namespace,
+        DATABASE_URL: databaseUrl,
+        OPENAI_BASE_URL: world.provider.baseURL,
+        OPENAI_API_KEY: 'test',
+        BELAYER_MODEL: 'test-model',
+        BELAYER_PRICES: prices,
+        BELAYER_DATA: folder,
+        BELAYER_LOG: 'warn',
+        PAYMENTS_URL: surroundings.paymentsUrl ?? '',
+        ...(surroundings.taskQueue === undefined
+          ? {}
+          : { BELAYER_TASK_QUEUE: surroundings.taskQueue }),
+      },
     },
-  });
+  );
   let errors = '';
   child.stderr.on('data', (part: Buffer) => (errors += String(part)));
   const ended = once(child, 'exit');

@@ -21,6 +21,7 @@ import { type AgentWorker, startAgentWorker } from '../../workers/agent-worker.t
 export const testPrices: PriceOverrides = {
   'test-model': { inputUsdPerMillion: 1, outputUsdPerMillion: 2 },
   'other-model': { inputUsdPerMillion: 1, outputUsdPerMillion: 2 },
+  'dear-model': { inputUsdPerMillion: 10, outputUsdPerMillion: 20 },
 };
 
 export interface World {

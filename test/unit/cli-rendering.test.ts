@@ -30,6 +30,7 @@ const request: RequestRow = {
   editedHash: null,
   editedArguments: null,
   detail: null,
+  isShared: false,
   state: 'open',
   deciders: null,
   level: 0,

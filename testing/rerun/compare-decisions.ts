@@ -86,6 +86,7 @@ function shownReply(reply: CallModelOutput | Judgement): unknown {
     case 'halted':
     case 'interrupted':
     case 'conflict':
+    case 'over-budget':
       return reply.kind;
     default:
       return reply satisfies never;

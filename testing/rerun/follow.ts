@@ -11,7 +11,7 @@ import type { ModelResponse } from '../../activities/models/model-client.ts';
 import type { CallModelOutput, Spent } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { afterModelReply } from '../../rules/transitions.ts';
-import { isGiven, type RunState } from '../../rules/run-state.ts';
+import { isGiven, modelIndexNow, type RunState } from '../../rules/run-state.ts';
 import type { Launch, Replied } from '../replay/strict-replay.ts';
 import { compareDecisions } from './compare-decisions.ts';
 import { callLive } from './live-models.ts';
@@ -61,7 +61,7 @@ async function followModel(
   after: RunState | undefined,
 ): Promise<RunState | undefined> {
   const { recorded, today, settings } = rerun;
-  const model = today.model(state.modelIndex);
+  const model = today.model(modelIndexNow(state));
   const entries = state.entries.map((entry) => rerun.message(entry));
   const prompt = rerun.transcript.prompt(model, entries);
   const sent = rerun.sentAt(position);

@@ -16,7 +16,14 @@ import type {
 import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { decideNextStep, type NextStep } from '../../rules/decide-next-step.ts';
-import { type CallState, callAt, isGiven, originOf, type RunState } from '../../rules/run-state.ts';
+import {
+  type CallState,
+  callAt,
+  isGiven,
+  modelIndexNow,
+  originOf,
+  type RunState,
+} from '../../rules/run-state.ts';
 import * as change from '../../rules/transitions.ts';
 import { compareDecisions } from './compare-decisions.ts';
 import { callLive } from './live-models.ts';
@@ -162,7 +169,7 @@ async function callModel(
   words: Unheard,
 ): Promise<RunState> {
   const { position } = step;
-  const model = rerun.today.model(before.modelIndex);
+  const model = rerun.today.model(modelIndexNow(before));
   const entries = step.entries.map((entry) => rerun.message(entry));
   const state = words.hear(change.afterModelStarted(before, position), 'during a call');
   // A halt or an interrupt ends the call: what it would have said was never heard.

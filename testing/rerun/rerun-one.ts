@@ -153,9 +153,13 @@ export function peopleAhead(
   moments: readonly ReplayedMoment[],
   from: number,
 ): Pick<Ahead, 'requests' | 'words'> {
-  const models = launchesIn(moments)
-    .filter((launch) => !isTool(launch))
-    .map((launch) => ({ ...launch, step: launch.state.step }));
+  const models = moments
+    .filter((moment) => moment.kind === 'replied' || !isTool(moment))
+    .flatMap((moment, index, { [index + 1]: next }) =>
+      moment.kind === 'launched'
+        ? [{ ...moment, step: moment.state.step, isAnswered: next?.kind === 'replied' }]
+        : [],
+    );
   const words = wordsOfPeople(readExported(recorded.histories)[0], models);
   const halt = haltByFlag(recorded, words, models.at(-1)?.step ?? 0, models.length - 1);
   const requests = new RecordedRequests(recorded.requests);

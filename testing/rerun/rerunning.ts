@@ -1,10 +1,9 @@
 /** One rerun while it goes: what it stands on, its transcript, and what is found on the way. */
 import { judgeReply, type Judgement } from '../../activities/judge-reply.ts';
-import { modelAnswer } from '../../activities/model-answer.ts';
+import { type ModelAnswer, modelAnswer } from '../../activities/model-answer.ts';
 import type { ModelResponse } from '../../activities/models/model-client.ts';
 import { costMicroUsd, type Price } from '../../activities/models/prices.ts';
 import type {
-  CallModelOutput,
   EntryRef,
   Hash,
   Spent,
@@ -198,7 +197,7 @@ export class Rerunning {
     position: Position,
     prompt: { readonly model: string; readonly entries: readonly string[] },
     reply: { readonly response: ModelResponse; readonly judged: Judgement; readonly cost: Spent },
-  ): CallModelOutput {
+  ): ModelAnswer {
     const { response, judged, cost } = reply;
     const head = this.transcript.accept(prompt.model, prompt.entries, assistantMessage(response));
     const transcript: TranscriptHead = {

@@ -13,7 +13,7 @@ export interface WordOfPerson {
   readonly call: number;
   /** Steps that were finished when that call was started; -1 before the first. */
   readonly step: number;
-  /** It was heard while that model call was in flight. */
+  /** It was heard while that model call was in flight, or behind one that was given up and never answered. */
   readonly isDuringCall: boolean;
 }
 
@@ -22,6 +22,7 @@ export interface ModelLaunch {
   readonly taskStartedEventId: number;
   readonly position: Position;
   readonly step: number;
+  readonly isAnswered: boolean;
 }
 
 /** Decisions on requests are found by what they are about, not by when they came. */
@@ -53,7 +54,7 @@ export function wordsOfPeople(
       );
       const before = launches[call];
       const endedAt = before?.execution === index + 1 ? ends.get(before.position) : undefined;
-      const isDuringCall = endedAt !== undefined && endedAt > id;
+      const isDuringCall = before?.isAnswered === false || (endedAt !== undefined && endedAt > id);
       return [{ ...word, call, step: before?.step ?? -1, isDuringCall }];
     });
   });

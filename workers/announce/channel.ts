@@ -36,16 +36,20 @@ export function shownArguments(json: string): { readonly text: string; readonly 
 
 /** What to type, by what may be decided. */
 export function commandsFor({
+  kind: what,
   run,
   position,
   request,
-}: Pick<Announcement, 'run' | 'position' | 'request'>): Readonly<Record<string, string>> {
+}: Pick<Announcement, 'kind' | 'run' | 'position' | 'request'>): Readonly<Record<string, string>> {
+  if (what === 'budget.threshold') return { budgets: 'belayer budget show' };
   if (request === null) return { look: `belayer show ${run}`, stuck: 'belayer stuck --now' };
-  const { kind, about } = request;
+  const { kind, about, isShared } = request;
   const where = `${run} ${position ?? ''}`;
   const isAnswered = kind === 'question' || kind === 'unknown' || about === 'tool';
   return {
-    ...(kind === 'question' || about === 'budget' ? {} : { approve: `belayer approve ${where}` }),
+    ...(kind === 'question' || (about === 'budget' && !isShared)
+      ? {}
+      : { approve: `belayer approve ${where}` }),
     ...(isAnswered ? { answer: `belayer answer ${where} TEXT` } : {}),
     ...(about === 'budget' ? { extend: `belayer extend ${run} --cost-usd N` } : {}),
     deny: `belayer deny ${where}`,

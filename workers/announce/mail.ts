@@ -9,6 +9,7 @@ import { duration, moment } from '../../client/commands/amounts.ts';
 import { question } from '../../client/commands/request-text.ts';
 import { indented, safeJson, safeLine, safeText } from '../../client/commands/safe-text.ts';
 import { limits } from '../../contracts/limits.ts';
+import { thresholdWords } from '../../rules/budget-words.ts';
 import type { Announcement } from '../../storage/announcements.ts';
 import {
   announcementId,
@@ -86,11 +87,16 @@ function failed(
   return { kind: isRefused ? 'refused' : 'later', error: `mail: ${error.message}` };
 }
 
+/** The event's own words: they were written by the database, with names of people's choice in them. */
+const thresholdOf = (body: Announcement['body']): string =>
+  thresholdWords(body as unknown as Parameters<typeof thresholdWords>[0]);
+
 /** What an event says in a field, which is a text or missing. */
 const said = (value: unknown): string => (typeof value === 'string' ? value : '');
 
 function subjectOf({ kind, run, agent, body, request }: Announcement): string {
   const where = `(${safeLine(run, 100)})`;
+  if (kind === 'budget.threshold') return `[belayer] ${safeLine(thresholdOf(body), 160)} ${where}`;
   if (request === null)
     return `[belayer] ${safeLine(agent, 64)} is stuck: ${safeLine(said(body['finding']), 40)} ${where}`;
   const again = kind === 'request.escalated' ? 'escalated: ' : '';
@@ -99,16 +105,18 @@ function subjectOf({ kind, run, agent, body, request }: Announcement): string {
 
 /** Whole, as the one who decides needs it: what is hidden here would be approved unseen. */
 function mailText(announcement: Announcement, now: Date): string {
-  const { run, agent, customer, position, body, request } = announcement;
+  const { kind, run, agent, customer, position, body, request } = announcement;
   return [
     `${safeLine(run, 300)}  ${safeLine(position ?? '', 60)}`.trimEnd(),
     ...(customer === '' ? [] : [`  customer: ${safeLine(customer, 128)}`]),
-    ...(request === null
-      ? [
-          `  ${safeLine(agent, 64)} is stuck (${safeLine(said(body['finding']))}), no progress since ${safeLine(said(body['since']), 30)}`,
-          indented(safeText(said(body['detail'])), '  '),
-        ]
-      : requestLines(request, agent, now)),
+    ...(kind === 'budget.threshold'
+      ? [`  ${safeLine(thresholdOf(body), 400)}`]
+      : request === null
+        ? [
+            `  ${safeLine(agent, 64)} is stuck (${safeLine(said(body['finding']))}), no progress since ${safeLine(said(body['since']), 30)}`,
+            indented(safeText(said(body['detail'])), '  '),
+          ]
+        : requestLines(request, agent, now)),
     '',
     ...Object.values(commandsFor(announcement)).map((command) => `  ${safeLine(command, 500)}`),
     '',

@@ -64,7 +64,11 @@ export function webhookBody(announcement: Announcement): Readonly<Record<string,
     timestamp: at.toISOString(),
     data:
       request === null
-        ? { ...whose, ...body, commands: commandsFor(announcement) }
+        ? {
+            ...whose,
+            ...(kind === 'budget.threshold' ? thresholdData(body) : body),
+            commands: commandsFor(announcement),
+          }
         : {
             ...whose,
             position,
@@ -81,6 +85,17 @@ export function webhookBody(announcement: Announcement): Readonly<Record<string,
             commands: commandsFor(announcement),
           },
   };
+}
+
+/** The budget apart from the run whose call crossed the threshold: they need not have the same agent. */
+function thresholdData({
+  rule,
+  agent = null,
+  customer = null,
+  per,
+  ...amounts
+}: Announcement['body']): Readonly<Record<string, unknown>> {
+  return { budget: { rule, agent, customer, per }, ...amounts };
 }
 
 /** By the specification: 2xx took it, 410 wants no more of it, and anything else may pass. */
