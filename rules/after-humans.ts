@@ -360,8 +360,10 @@ function afterRunDecision(state: RunState, request: RequestState, decision: Deci
             { at: nextModelPosition(state), say: steerText(decision.reason) },
           ],
         };
-  // The models are tried again from the first.
-  return request.about === 'model' ? { ...guided, modelIndex: 0, fallbacks: 0 } : guided;
+  if (request.about !== 'model') return guided;
+  // The models are tried again from the first. Runs from before there was a clock replay as they were.
+  const again = { ...guided, modelIndex: 0, fallbacks: 0 };
+  return state.input.clock === undefined ? again : { ...again, refused: true };
 }
 
 function refusedNote(state: RunState, request: RequestState, decision: Decision): ToolErrorNote {

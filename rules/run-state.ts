@@ -160,7 +160,7 @@ export interface RunState {
   readonly escalations: number;
   /** The next model call waits for a shared budget; kept until the call is answered. */
   readonly budgetWait?: BudgetWait;
-  /** A shared budget refused the present call: words that came since make it another call. */
+  /** The present call was asked before, and not answered: words that came since make it another call. */
   readonly refused?: true;
   /** A shared budget was changed while a call was in flight that it may refuse. */
   readonly budgetChanged?: true;
@@ -235,6 +235,8 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
   const { limits, session, paused } = state;
   // Runs from before there was a clock did not, and their histories replay as they were.
   const saysTries = state.input.clock !== undefined || state.budgetWait !== undefined;
+  // One that waits for a budget goes on as refused, and counts its words there.
+  const interrupts = state.budgetWait === undefined ? interruptsOf(state) : state.interrupts;
   const { phase: _, ...carriedSession } = session ?? { phase: 'working' };
   return {
     step: state.step,
@@ -255,7 +257,7 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
     ...(session === undefined ? {} : { session: carriedSession as CarriedSession }),
     ...(state.budgetWait === undefined ? {} : { budgetWait: state.budgetWait }),
     ...(saysTries && state.fallbacks > 0 ? { fallbacks: state.fallbacks } : {}),
-    ...(saysTries && state.interrupts > 0 ? { interrupts: state.interrupts } : {}),
+    ...(saysTries && interrupts > 0 ? { interrupts } : {}),
   };
 }
 
@@ -279,8 +281,8 @@ export const pendingEntries = (state: RunState): readonly EntryRef[] => [
 export const modelIndexNow = (state: RunState): number => state.degradedTo ?? state.modelIndex;
 
 /**
- * Times that the present call was interrupted. One that a budget refused may have been asked before, and its
- * position keeps what was asked there: with words that came since it is another.
+ * Times that the present call was interrupted. One that a budget refused, or that all models failed at, was asked
+ * before, and its position keeps what was asked there: with words that came since it is another.
  */
 export const interruptsOf = (state: RunState): number =>
   state.interrupts + (state.refused === true && state.steers.length > 0 ? 1 : 0);

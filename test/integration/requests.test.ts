@@ -254,6 +254,20 @@ test('a refusal and a rejected model go to a human; given up, the run ends as it
   expect(request).toMatchObject({ about: 'model' });
   await rejectedRun.approve(request.position);
   expect(await rejectedRun.output()).toEqual({ answer: 1 });
+  // With words for the model it is another call than the one that was rejected.
+  world.provider.script([{ status: 400 }, { status: 400 }, reply.text('{"answer":2}')]);
+  const guidedRun = await world.belayer.start('stubborn', { input: 'go' });
+  const first = await open(guidedRun);
+  await guidedRun.approve(first?.position ?? '', { reason: 'Be brief.' });
+  const second = await eventually(async () =>
+    (await guidedRun.requests()).find(
+      ({ state, position }) => state === 'open' && position !== first?.position,
+    ),
+  );
+  await guidedRun.approve(second?.position ?? '', { reason: 'Be briefer.' });
+  expect(await guidedRun.output()).toEqual({ answer: 2 });
+  expect(prompt()).toContain('Be brief.');
+  expect(prompt()).toContain('Be briefer.');
 });
 
 test('only who may answer for the limits raises them, on record where that is asked for', async () => {
