@@ -53,7 +53,8 @@ export async function costsOf(
   refuse(
     '`costs`',
     [
-      ...wordMistakes(options, { known }),
+      // Elsewhere `by` is who does something; here it is checked below.
+      ...wordMistakes(isObject(options) ? { ...options, by: undefined } : options, { known }),
       ...keyMistakes(by),
       ...('problem' in from ? [`\`since\` ${from.problem}`] : []),
       ...('problem' in to ? [`\`until\` ${to.problem}`] : []),
@@ -70,7 +71,8 @@ export async function costsOf(
   const { rows, total, groups } = await readCosts(database, {
     by,
     since: from.at,
-    until: to.at,
+    // The newest calls are in it also where this clock is behind the database's.
+    ...(until === undefined ? {} : { until: to.at }),
     limit: limit ?? limits.costsRowsDefaultMax,
     ...(customer === undefined ? {} : { customer }),
     ...(agent === undefined ? {} : { agent }),
@@ -102,6 +104,9 @@ function keyMistakes(by: unknown): string[] {
     ...(by.indexOf(key) === index ? [] : [`\`by\` names \`${String(key).slice(0, 40)}\` twice`]),
   ]);
 }
+
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const limitMistakes = (limit: unknown): string[] =>
   limit === undefined ||

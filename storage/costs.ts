@@ -48,9 +48,10 @@ export interface CostRow extends CostSums {
 
 export interface CostQuestion {
   readonly by: readonly CostKey[];
-  /** Attempts that began at or after this, and before that. */
+  /** Attempts that began at or after this ... */
   readonly since: Date;
-  readonly until: Date;
+  /** ... and before this. */
+  readonly until?: Date;
   readonly customer?: string;
   readonly agent?: string;
   readonly limit: number;
@@ -132,7 +133,7 @@ function costsQuery(
   const added = sums.map((sum) => `coalesce(sum(${sum}), 0)::bigint as ${sum}`).join(', ');
   const order = [...by.filter((key) => key === 'day'), 'cost desc', ...by.filter((key) => key !== 'day')]; // prettier-ignore
   return `with per as (
-      select a.run_no, ${own.map((key) => `${ofAttempt[key]} as ${key}, `).join('')}
+      select a.run_no, ${own.map((key) => `${ofAttempt[key]} as by_${key}, `).join('')}
         sum(a.cost_micro_usd) as cost,
         sum(a.cost_micro_usd) filter (where a.kind = 'model' and a.input_tokens is null) as unproven,
         sum(a.cost_micro_usd) filter (where a.kind = 'tool') as tools,
@@ -143,11 +144,11 @@ function costsQuery(
         sum((a.saved->>'cache')::bigint) as saved_cache, sum((a.saved->>'routing')::bigint) as saved_routing,
         sum((a.saved->>'short-circuit')::bigint) as saved_short
       from belayer.attempt a
-      where a.kind <> 'child' and a.started_at >= ${put(since)} and a.started_at < ${put(until)}
+      where a.kind <> 'child' and a.started_at >= ${put(since)}${until === undefined ? '' : ` and a.started_at < ${put(until)}`}
         ${runs.length === 0 ? '' : `and a.run_no in (select r.no from belayer.run r where ${runs.join(' and ')})`}
-      group by a.run_no${own.map((key) => `, ${key}`).join('')}
+      group by a.run_no${own.map((key) => `, by_${key}`).join('')}
     ), joined as materialized (
-      select per.run_no, ${by.map((key) => `${ofRun[key] ?? `per.${key}`} as ${key}, `).join('')}
+      select per.run_no, ${by.map((key) => `${ofRun[key] ?? `per.by_${key}`} as ${key}, `).join('')}
         ${sums.map((sum) => `per.${sum}`).join(', ')}
       from per join belayer.run r on r.no = per.run_no
       where not exists (select from belayer.imported i where i.run_no = per.run_no)
@@ -184,7 +185,8 @@ function toSums(row: Readonly<Record<string, unknown>>): CostSums {
 
 /**
  * Adds what a tool reported to an attempt that is in the journal already, and to the run and the windows that it
- * counts under. False: there is no such attempt.
+ * counts under. False: there is no such attempt. Asked again after a commit that was not heard of, it counts twice: the
+ * safe side of a rare case.
  */
 export async function addToolCost(
   database: Database,
