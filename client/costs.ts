@@ -44,7 +44,7 @@ export interface Costs {
 export async function costsOf(
   { database }: Pick<Parts, 'database'>,
   options: CostOptions = {},
-  now: Date = new Date(),
+  { now = new Date(), withinMs = limits.costsMsMax } = {},
 ): Promise<Costs> {
   const known = ['by', 'since', 'until', 'customer', 'agent', 'limit'];
   const { by = ['customer'], since, until, customer, agent, limit } = options ?? {};
@@ -74,11 +74,24 @@ export async function costsOf(
     // The newest calls are in it also where this clock is behind the database's.
     ...(until === undefined ? {} : { until: to.at }),
     limit: limit ?? limits.costsRowsDefaultMax,
+    withinMs,
     ...(customer === undefined ? {} : { customer }),
     ...(agent === undefined ? {} : { agent }),
+  }).catch((error: unknown) => {
+    throw isTooMuch(error) ? tooMuch(from.at, to.at) : error;
   });
   return { by, since: from.at, until: to.at, rows, total, left: groups - rows.length };
 }
+
+/** PostgreSQL ended it: it took longer than it may. */
+const isTooMuch = (error: unknown): boolean =>
+  error instanceof BelayerError && (error.cause as { readonly code?: unknown })?.code === '57014';
+
+const tooMuch = (since: Date, until: Date): BelayerError =>
+  new BelayerError(
+    failureType.inputRejected,
+    `\`costs\`: summing up ${since.toISOString()} to ${until.toISOString()} took longer than it may (\`costsMsMax\`, ${limits.costsMsMax} ms). Ask for a shorter span, or for one customer or agent.`,
+  );
 
 function readTime(value: unknown, now: Date): { readonly at: Date } | { readonly problem: string } {
   const moment = readMoment(value);

@@ -179,6 +179,8 @@ export const limits = {
   /** Groups that one answer lists, the dearest first. Its total is over all of them. */
   costsRowsDefaultMax: 1_000,
   costsRowsMax: 100_000,
+  /** One question: about as many million attempts as seconds. The database ends it then, and is free again. */
+  costsMsMax: 25_000,
 
   // --- stop flags ------------------------------------------------------------------------------
   /** Runs that one statement takes to be told that a flag stops them. */
@@ -437,6 +439,10 @@ invariant(
 invariant(
   limits.budgetWaitMsDefault <= limits.budgetWaitMsMax,
   'the default wait for a budget can be set',
+);
+invariant(
+  limits.costsMsMax < limits.databaseStatementMsMax,
+  'the database says that a sum takes too long before nobody waits for it any more',
 );
 invariant(
   limits.recordingDaysDefault <= limits.recordingDaysMax,

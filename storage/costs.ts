@@ -1,6 +1,8 @@
 /** What runs cost, from the journal: every attempt counts once, where it was made (`0013-costs.ts`). */
+import { limits } from '../contracts/limits.ts';
 import type { Database } from './database.ts';
 import type { SavedBy } from './reading-runs.ts';
+import { inTransaction } from './transaction.ts';
 
 export const costKeys = ['customer', 'agent', 'model', 'day', 'tier', 'tool', 'run'] as const;
 export type CostKey = (typeof costKeys)[number];
@@ -20,7 +22,7 @@ export interface CostSums {
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
   readonly outputTokens: number;
-  /** Calls, however often each was tried. */
+  /** Calls, however often each was tried; those that a cache answered, too. */
   readonly modelCalls: number;
   readonly toolCalls: number;
   /** Tries of all of them. */
@@ -55,6 +57,8 @@ export interface CostQuestion {
   readonly customer?: string;
   readonly agent?: string;
   readonly limit: number;
+  /** Default `limits.costsMsMax`. */
+  readonly withinMs?: number;
 }
 
 /** How each key is read: from an attempt, in the first grouping; or from its run, in the second. */
@@ -90,6 +94,7 @@ const sums = [
  *
  * A child run's cost in its parent's journal is left out, as its own attempts are there; so are imported runs, which
  * were paid for elsewhere. Attempts under way are not in the journal yet.
+ * @throws StorageUnavailable  Also where it takes too long: its cause then has PostgreSQL's code 57014.
  */
 export async function readCosts(
   database: Database,
@@ -100,10 +105,15 @@ export async function readCosts(
   /** How many there are, listed or not. */
   readonly groups: number;
 }> {
-  const { by, limit } = question;
+  const { by, limit, withinMs = limits.costsMsMax } = question;
   const values: unknown[] = [];
   const text = costsQuery(question, (value) => `$${values.push(value)}`);
-  const found = await database.query<Readonly<Record<string, unknown>>>({ text }, values);
+  const found = await inTransaction(database, 'read', async (query) => {
+    // Ended by the server, or it would go on for nobody. Its groups fit into memory, mostly.
+    await query({ text: `set local statement_timeout = ${Math.round(withinMs)}` });
+    await query({ text: "set local work_mem = '32MB'" });
+    return query<Readonly<Record<string, unknown>>>({ text }, values);
+  });
   const total = found.find((row) => row['is_total'] === true) ?? {};
   const rows = found.filter((row) => row !== total).slice(0, limit);
   return {
@@ -141,8 +151,8 @@ function costsQuery(
         count(*) filter (where a.kind = 'model' and a.number = 1) as model_calls,
         count(*) filter (where a.kind = 'tool' and a.number = 1) as tool_calls,
         count(*) as attempts,
-        sum((a.saved->>'cache')::bigint) as saved_cache, sum((a.saved->>'routing')::bigint) as saved_routing,
-        sum((a.saved->>'short-circuit')::bigint) as saved_short
+        sum((a.saved->>'cache')::numeric) as saved_cache, sum((a.saved->>'routing')::numeric) as saved_routing,
+        sum((a.saved->>'short-circuit')::numeric) as saved_short
       from belayer.attempt a
       where a.kind <> 'child' and a.started_at >= ${put(since)}${until === undefined ? '' : ` and a.started_at < ${put(until)}`}
         ${runs.length === 0 ? '' : `and a.run_no in (select r.no from belayer.run r where ${runs.join(' and ')})`}

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { z } from 'zod';
+import { type CostOptions, costsOf } from '../../client/costs.ts';
 import { runProgram } from '../../client/commands/program.ts';
 import { defineAgent, defineApp, defineTool } from '../../definitions/index.ts';
 import { addToolCost } from '../../storage/costs.ts';
@@ -270,6 +271,36 @@ test('an attempt belongs to the UTC day on which it began, and a span has its be
   expect(await calls('2026-03-02T00:00:00.001Z', '2026-03-03')).toBe(0);
   // Seven days are looked back on where nothing is said.
   expect((await world.belayer.costs()).total.modelCalls).toBe(9 + 1 - 2);
+});
+
+test('costs look back seven days and have no end where nothing is said; a sum that takes too long is ended, and says so', async () => {
+  const now = new Date('2026-11-23T12:00:00Z');
+  const of = (options: CostOptions, more = {}) => costsOf({ database: world.database }, options, { now, ...more }); // prettier-ignore
+  expect(await of({})).toMatchObject({ by: ['customer'], since: new Date('2026-11-16T12:00:00Z'), until: now }); // prettier-ignore
+  for (const [since, until, from, to] of [
+    ['36h', '1 day', '2026-11-22T00:00:00Z', '2026-11-22T12:00:00Z'],
+    ['2026-10-01', '2026-10-02T00:00:00+02:00', '2026-10-01T00:00:00Z', '2026-10-01T22:00:00Z'],
+    [new Date('2026-01-01'), 60_000, '2026-01-01T00:00:00Z', '2026-11-23T11:59:00Z'],
+  ] as const)
+    expect(await of({ since, until })).toMatchObject({
+      since: new Date(from),
+      until: new Date(to),
+    });
+  // A client whose clock is behind has the newest calls all the same.
+  const early = { now: new Date('2020-01-01T00:00:00Z') };
+  expect((await of({}, early)).total.modelCalls).toBe(10);
+  expect((await of({ until: '0ms' }, early)).total.modelCalls).toBe(0);
+  const client = await world.database.pool.connect();
+  try {
+    await client.query('begin; lock table belayer.attempt in access exclusive mode');
+    await expect(of({ since: '2026-01-01' }, { withinMs: 100 })).rejects.toMatchObject({
+      type: 'InputRejected',
+      message: expect.stringMatching(/2026-01-01T00:00:00\.000Z to 2026-11-23T12.*a shorter span/),
+    });
+  } finally {
+    await client.query('rollback');
+    client.release();
+  }
 });
 
 test('what choices saved is summed from the journal, what was in vain taken off', async () => {
