@@ -34,7 +34,7 @@ import type { ModelResponse } from './models/model-client.ts';
 import { ModelFailure } from './models/model-failure.ts';
 import type { ModelUsage } from './models/model-usage.ts';
 import { overBudget, refusingBudget, untilRoom, type WantedOfBudget } from './over-budget.ts';
-import { costMicroUsd, type Price, worstCaseMicroUsd } from './models/prices.ts';
+import { costMicroUsd, type Price, priceNote, worstCaseMicroUsd } from './models/prices.ts';
 import { type PreparedPrompt, preparePrompt } from './prepare-prompt.ts';
 import { recordReply } from './record-reply.ts';
 import { streamDeltas } from './stream-deltas.ts';
@@ -408,12 +408,6 @@ function settledCost(attempt: Attempt, usage: ModelUsage | undefined): Spent {
     costMicroUsd: costMicroUsd(attempt.price, usage),
     tokens: usage.inputTokens + usage.outputTokens,
   };
-}
-
-/** `in/cached/out` in pico-dollars per token of the first tier, and where the numbers come from. */
-function priceNote(price: Price): string {
-  const [first] = price.tiers;
-  return `${first.inputPicoUsd}/${first.cachedInputPicoUsd}/${first.outputPicoUsd} ${price.source}`;
 }
 
 export type CallModel = ReturnType<typeof createCallModel>;

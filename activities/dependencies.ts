@@ -27,6 +27,7 @@ export interface ActivityDependencies {
   readonly database: Database;
   readonly ledger: Ledger;
   readonly models: ModelClient;
+  /** The price of this moment. */
   readonly priceOf: (model: string) => Price | undefined;
   /** The application's agents, by name: their functions. */
   readonly agents: ReadonlyMap<string, AnyAgent>;

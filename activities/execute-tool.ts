@@ -3,13 +3,14 @@ import { heartbeat } from '@temporalio/activity';
 import { toolErrorCode } from '../contracts/agent-run.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { idempotencyKey } from '../contracts/positions.ts';
-import { toMicroUsd, type ToolContext } from '../definitions/internal.ts';
+import type { ToolContext } from '../definitions/internal.ts';
 import { type AttemptBounds, delayBeforeNext, isTooLate } from './attempt-bounds.ts';
 import { startAttemptClock } from './attempt-clock.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { describeIssues } from './describe-issues.ts';
 import { following } from './following.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
+import { type ToolCost, toolCost } from './tool-cost.ts';
 import { checkOutput, describeFailure, failed, type ToolOutcome } from './tool-outcome.ts';
 
 export type { ToolOutcome };
@@ -37,15 +38,8 @@ export async function executeTool(
   const { controller, unfollow } = following(attempt.stop);
   const { signal } = controller;
   const clock = startAttemptClock(controller, { timeoutMs, heartbeatMs });
-  let costMicroUsd = 0;
-  const context = contextOf(deps, atHand, {
-    ...attempt,
-    signal,
-    beat: clock.beat,
-    addCost: (microUsd) => {
-      costMicroUsd += microUsd;
-    },
-  });
+  const cost = toolCost(tool.name);
+  const context = contextOf(deps, atHand, { ...attempt, signal, beat: clock.beat, cost });
   const failure = (error: unknown): ToolOutcome =>
     describeFailure(error, {
       endedBy: clock.endedBy(),
@@ -54,12 +48,12 @@ export async function executeTool(
       moves: input.moves === true,
       stopped: attempt.stop?.aborted === true,
       notRetried: bounds?.policy.notRetried ?? [],
-      costMicroUsd,
+      costMicroUsd: cost.microUsd(),
     });
   try {
     const parsed = await tool.input.safeParseAsync(atHand.arguments);
     if (!parsed.success)
-      return failed(costMicroUsd, {
+      return failed(cost.microUsd(), {
         code: toolErrorCode.badArguments,
         message: `The arguments do not fit: ${describeIssues(parsed.error)}`,
         nothingHappened: true,
@@ -71,7 +65,7 @@ export async function executeTool(
           (async () => tool.run(parsed.data, context))(),
           whenAborted(signal),
         ]);
-        return await checkOutput(atHand, value, costMicroUsd);
+        return await checkOutput(atHand, value, cost.microUsd());
       } catch (error) {
         return failure(error);
       }
@@ -135,7 +129,7 @@ export function contextOf(
   atHand: ToolCallAtHand,
   attempt: Pick<ToolAttempt, 'attempt' | 'customer'> & {
     readonly signal: AbortSignal;
-    readonly addCost: (microUsd: number) => void;
+    readonly cost: ToolCost;
     readonly beat?: () => void;
   },
 ): ToolContext {
@@ -172,6 +166,6 @@ export function contextOf(
       attempt.beat?.();
       heartbeat();
     },
-    cost: (usd) => attempt.addCost(toMicroUsd(usd)),
+    cost: (usd) => attempt.cost.add(usd),
   };
 }

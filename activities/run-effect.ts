@@ -14,6 +14,7 @@ import { type RunToolOutput, toolErrorCode } from '../contracts/agent-run.ts';
 import { failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import { untilStored } from '../storage/database.ts';
+import { addToolCost } from '../storage/costs.ts';
 import { hasUnsettledAttempt } from '../storage/earlier-attempts.ts';
 import { type ClaimedCall, runUnknown } from '../storage/ledger.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -22,6 +23,7 @@ import { judgeEffect } from './judge-effect.ts';
 import { eventOf, nextDelayMs, retryLater, wayOut } from './tool-attempt.ts';
 import type { ToolCallAtHand } from './tool-call-at-hand.ts';
 import { verifyEffect } from './verify-effect.ts';
+import { toolCost } from './tool-cost.ts';
 import { checkOutput, type ToolOutcome } from './tool-outcome.ts';
 import { exhausted, failedResult, okResult } from './tool-result.ts';
 
@@ -159,6 +161,7 @@ async function attemptEffect(
     { deadlineMs: Date.now() + limits.storageHoldMsMax },
   );
   if (closed.verdict === 'late') {
+    await countCost(deps, atHand, claimed, outcome.costMicroUsd);
     if (closed.answer !== null) return closed.answer;
     throw later(atHand, 1_000);
   }
@@ -192,13 +195,15 @@ async function verifyThenRun(
 ): Promise<RunToolOutput> {
   const { call, input } = atHand;
   const began = performance.now();
+  const cost = toolCost(input.tool);
   const context = contextOf(deps, atHand, {
     attempt: claimed.attempt,
     signal: AbortSignal.timeout(input.timeoutMs),
-    addCost: () => undefined,
+    cost,
     ...(claimed.customer ? { customer: claimed.customer } : {}),
   });
   const verified = await verifyEffect(atHand, context);
+  await countCost(deps, atHand, claimed, cost.microUsd());
   if (verified.done === 'unknown')
     return {
       kind: 'unknown',
@@ -256,6 +261,20 @@ async function verifyThenRun(
   if (result !== undefined) return result.answer;
   invariant(outcome.kind === 'failed', 'only what failed goes to the next way out');
   return exhausted(atHand, outcome, claimed.attempt);
+}
+
+/** Of an attempt that is in the journal already: one that was overtaken, or that a verification was about. */
+async function countCost(
+  { database }: Pick<ActivityDependencies, 'database'>,
+  { input }: ToolCallAtHand,
+  { run_no: runNo, attempt }: Pick<ClaimedCall, 'run_no' | 'attempt'>,
+  microUsd: number,
+): Promise<void> {
+  if (microUsd > 0)
+    await untilStored(
+      () => addToolCost(database, { runNo, position: input.position, attempt, microUsd }),
+      { deadlineMs: Date.now() + limits.storageHoldMsMax },
+    );
 }
 
 const notDone = (attempts: number): Extract<ToolOutcome, { readonly kind: 'failed' }> => ({

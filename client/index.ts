@@ -3,6 +3,8 @@ export { type Belayer, connect, type ConnectOptions } from './connect.ts';
 export type { BudgetAmounts, Budgets, BudgetTarget, SetBudget } from './budgets.ts';
 export type { BudgetChange, BudgetRow } from '../storage/budgets.ts';
 export type { BudgetPeriod, ExhaustionPolicy } from '../contracts/budgets.ts';
+export type { CostOptions, Costs } from './costs.ts';
+export type { CostKey, CostRow, CostSums } from '../storage/costs.ts';
 export type { StartOptions } from './check-start.ts';
 export {
   type Outcome,

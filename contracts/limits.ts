@@ -166,6 +166,22 @@ export const limits = {
   budgetsShownMax: 10_000,
   budgetChangesShownMax: 200,
 
+  // --- prices and costs ------------------------------------------------------------------------
+  /** A dollar for each token: dearer than any model, so more is a slip of the unit. */
+  priceUsdPerMillionTokensMax: 1_000_000,
+  /** Of one call, beside its tokens. */
+  priceUsdPerRequestMax: 1_000,
+  /** Dated prices of one model: a change a day for years. */
+  pricesPerModelMax: 2_000,
+  /** What `belayer costs` looks back on where nothing is said: an index finds it without reading the whole journal. */
+  costsSinceMsDefault: 7 * 24 * 60 * 60 * 1000,
+  costsSinceMsMax: 10 * 366 * 24 * 60 * 60 * 1000,
+  /** Groups that one answer lists, the dearest first. Its total is over all of them. */
+  costsRowsDefaultMax: 1_000,
+  costsRowsMax: 100_000,
+  /** One question: about as many million attempts as seconds. The database ends it then, and is free again. */
+  costsMsMax: 25_000,
+
   // --- stop flags ------------------------------------------------------------------------------
   /** Runs that one statement takes to be told that a flag stops them. */
   haltBatchRunsMax: 100,
@@ -423,6 +439,10 @@ invariant(
 invariant(
   limits.budgetWaitMsDefault <= limits.budgetWaitMsMax,
   'the default wait for a budget can be set',
+);
+invariant(
+  limits.costsMsMax < limits.databaseStatementMsMax,
+  'the database says that a sum takes too long before nobody waits for it any more',
 );
 invariant(
   limits.recordingDaysDefault <= limits.recordingDaysMax,

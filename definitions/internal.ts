@@ -3,6 +3,7 @@ export { childInputOf } from './agent-as-tool.ts';
 export { toMicroUsd } from './agent-limits.ts';
 export { asApp } from './as-app.ts';
 export { readDuration, toMilliseconds } from './duration.ts';
+export { readMoment } from './moment.ts';
 export { freezeAgent, type Surroundings } from './freeze.ts';
 export { hiddenToolsOf } from './tool-fallback.ts';
 export type { FallbackTool } from './tool.ts';

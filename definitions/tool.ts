@@ -68,7 +68,10 @@ export interface ToolContext {
    * That the worker lives, Belayer says by itself.
    */
   heartbeat(): void;
-  /** Adds what this attempt cost, in US dollars, to the run's spending. */
+  /**
+   * Adds what this attempt cost, in US dollars, to the run's spending and to every budget that it is under. Fractions of
+   * a micro-dollar are summed, and the sum is rounded up. @throws ToolError  It is below zero, or no number.
+   */
   cost(usd: number): void;
 }
 

@@ -13,6 +13,7 @@ import { deployments } from './migrations/0008-deployments.ts';
 import { toldInTurn } from './migrations/0009-told-in-turn.ts';
 import { budgets } from './migrations/0010-budgets.ts';
 import { settlements } from './migrations/0010-settlements.ts';
+import { costs } from './migrations/0013-costs.ts';
 
 const step = (text: string): Migration => ({
   async up(db) {
@@ -31,6 +32,7 @@ const migrations: Record<string, Migration> = {
   '0008-deployments': step(deployments),
   '0009-told-in-turn': step(toldInTurn),
   '0010-budgets': step(budgets + settlements),
+  '0013-costs': step(costs),
 };
 
 /**

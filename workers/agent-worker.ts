@@ -13,7 +13,7 @@ import type { ActivityDependencies, OwnBuild } from '../activities/dependencies.
 import { createActivities } from '../activities/index.ts';
 import { createInFlight } from '../activities/in-flight.ts';
 import type { ModelClient } from '../activities/models/model-client.ts';
-import { type Price, priceOf } from '../activities/models/prices.ts';
+import { priceBook } from '../activities/models/price-book.ts';
 import { createToolBreakers } from '../activities/tool-breakers.ts';
 import { createTranscriptCache } from '../activities/transcript-cache.ts';
 import { belayerOn, type Belayer } from '../client/connect.ts';
@@ -195,23 +195,11 @@ function dependencies(parts: {
 }): ActivityDependencies {
   const { options, database, log } = parts;
   const definitions = new LRUCache<string, StoredDefinition>({ max: 1_000 });
-  const prices = new LRUCache<string, { readonly price: Price | undefined }>({
-    max: 1_000,
-    // A price list may change while a worker runs.
-    ttl: 60 * 60_000,
-  });
-  const overrides = options.workerSettings.prices;
   return {
     database,
     ledger: openLedger(database),
     models: options.models,
-    priceOf(model) {
-      const known = prices.get(model) ?? {
-        price: priceOf(model, overrides === undefined ? {} : { overrides }),
-      };
-      prices.set(model, known);
-      return known.price;
-    },
+    priceOf: priceBook(options.workerSettings.prices),
     agents: new Map(options.app.agents.map((agent) => [agent.name, agent])),
     async definitionOf(hash) {
       const known = definitions.get(hash);

@@ -22,6 +22,8 @@ export interface WorkerSettings {
   /** For agents that name no model. */
   readonly modelDefault?: string;
   readonly prices?: PriceOverrides;
+  /** Where they come from: what `BELAYER_PRICES` names. Read once, when the worker starts. */
+  readonly pricesFile?: string;
   /** Names the application's build in frozen definitions. Default: the hash of its entry file. */
   readonly buildId?: string;
   /**
@@ -115,6 +117,7 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     ...(parsed.BELAYER_BUILD_ID === undefined ? {} : { buildId: parsed.BELAYER_BUILD_ID }),
     ...(parsed.BELAYER_DEPLOYMENT === undefined ? {} : { deployment: parsed.BELAYER_DEPLOYMENT }),
     ...(prices === undefined ? {} : { prices }),
+    ...(parsed.BELAYER_PRICES === undefined ? {} : { pricesFile: parsed.BELAYER_PRICES }),
     ...(webhook === undefined ? {} : { webhook }),
     ...(mail === undefined ? {} : { mail }),
   };

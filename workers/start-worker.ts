@@ -4,6 +4,7 @@ import { asApp } from '../definitions/internal.ts';
 import type { ServerAddresses } from '../servers/index.ts';
 import { type AgentWorker, startAgentWorker } from './agent-worker.ts';
 import { modelProvider } from './model-provider.ts';
+import { refuseUnpriced } from './refuse-unpriced.ts';
 import { readWorkerSettings } from './settings.ts';
 
 export interface StartWorkerOptions {
@@ -43,6 +44,7 @@ export interface RunningWorker extends AsyncDisposable {
  * there or embedded.
  *
  * @throws SettingsRejected, DefinitionRejected, ServerUnreachable, ServerMissing
+ * @throws ModelUnpriced  One of the application's models has no price. Nothing was started or published.
  */
 export async function startWorker(options: StartWorkerOptions): Promise<RunningWorker> {
   const environment = options.environment ?? process.env;
@@ -50,7 +52,12 @@ export async function startWorker(options: StartWorkerOptions): Promise<RunningW
   const settings = readSettings(environment);
   const workerSettings = readWorkerSettings(environment);
   const provider = await modelProvider(workerSettings, options);
-  const lease = await leaseFor(settings, options).catch(async (error: unknown) => {
+  const opened = async () => {
+    const { modelDefault } = provider;
+    refuseUnpriced(app, { ...workerSettings, ...(modelDefault === undefined ? {} : { modelDefault }) }); // prettier-ignore
+    return leaseFor(settings, options);
+  };
+  const lease = await opened().catch(async (error: unknown) => {
     await provider.stop();
     throw error;
   });

@@ -1,7 +1,7 @@
 import { calcPrice, type PriceCalculation } from '@pydantic/genai-prices';
 import { standInModelId } from './stand-in-id.ts';
 import type { ModelUsage } from './model-usage.ts';
-import type { PriceOverrides } from './price-overrides.ts';
+import { type OverridePrice, overrideAt, type PriceOverrides } from './price-overrides.ts';
 
 /**
  * What one token costs, in whole pico-dollars (1e-12 USD): one US dollar per million tokens is 1 000 000.
@@ -15,8 +15,9 @@ export interface Rates {
   readonly cachedInputPicoUsd: number;
   /** Where a provider bills the writing of its prompt cache apart; else the same as input. */
   readonly cacheWritePicoUsd: number;
-  /** Reasoning tokens are output tokens; where they have a price of their own, the higher of the two. */
   readonly outputPicoUsd: number;
+  /** Of the output tokens that the model spent thinking; the same as output where they have no price of their own. */
+  readonly reasoningPicoUsd: number;
 }
 
 export interface Price {
@@ -25,7 +26,7 @@ export interface Price {
   /** Added to every call, in pico-dollars. 0 for most. */
   readonly requestPicoUsd: number;
   /** Where the numbers come from: kept beside every cost. */
-  readonly source: 'genai-prices 0.1.8' | 'override' | 'nominal';
+  readonly source: 'genai-prices 0.1.8' | 'override' | `override from ${string}` | 'nominal';
 }
 
 export interface PriceQuestion {
@@ -37,33 +38,32 @@ export interface PriceQuestion {
 }
 
 /**
- * The price of a model: an override, the stand-in's nominal one, else that of genai-prices.
+ * The price of a model at a moment: an override, the stand-in's nominal one, else that of genai-prices.
  *
  * A price that depends on the hour counts as its dearest hour, so that a call which crosses the change is not
- * under-charged. Long-context tiers are kept. Not covered: images, audio, and tools that a provider runs itself.
+ * under-charged; one that begins on a day holds from that day on. Long-context tiers are kept. Not covered, as no prompt
+ * holds them: images and audio; nor tools that a provider runs itself.
  * @returns undefined for a model without a price for input and output. The caller refuses it: nothing is free by default.
  */
 export function priceOf(model: string, question: PriceQuestion = {}): Price | undefined {
-  const override =
-    question.overrides !== undefined && Object.hasOwn(question.overrides, model)
-      ? question.overrides[model]
-      : undefined;
-  if (override !== undefined) {
-    const {
-      inputUsdPerMillion,
-      outputUsdPerMillion,
-      cachedInputUsdPerMillion = inputUsdPerMillion,
-    } = override;
-    return flat([inputUsdPerMillion, cachedInputUsdPerMillion, outputUsdPerMillion], 'override');
-  }
+  const at = question.at ?? new Date();
+  const override = overrideAt(question.overrides, model, at);
+  if (override !== undefined)
+    return flat(override, 'from' in override ? `override from ${override.from}` : 'override');
   // Priced like a small model, so that budgets are seen to work without a key. Nobody is billed.
-  if (model === standInModelId) return flat([0.25, 0.025, 2], 'nominal');
+  if (model === standInModelId) return flat(nominal, 'nominal');
   const found = calcPrice({}, model, {
     ...(question.providerId === undefined ? {} : { providerId: question.providerId }),
-    ...(question.at === undefined ? {} : { timestamp: question.at }),
+    timestamp: at,
   });
   return found === null ? undefined : fromPackage(found);
 }
+
+const nominal: OverridePrice = {
+  inputUsdPerMillion: 0.25,
+  cachedInputUsdPerMillion: 0.025,
+  outputUsdPerMillion: 2,
+};
 
 /** Pico-dollars per token from US dollars per million tokens, never below them. */
 export function picoUsdPerToken(usdPerMillion: number): number {
@@ -86,8 +86,18 @@ export function costMicroUsd(price: Price, usage: ModelUsage): number {
     BigInt(plain) * BigInt(rates.inputPicoUsd) +
       BigInt(usage.cachedInputTokens) * BigInt(rates.cachedInputPicoUsd) +
       BigInt(written) * BigInt(rates.cacheWritePicoUsd) +
-      BigInt(usage.outputTokens) * BigInt(rates.outputPicoUsd) +
+      outputPicoUsd(rates, usage) +
       BigInt(price.requestPicoUsd),
+  );
+}
+
+/** A provider that tells no reasoning tokens may have billed any: all output then counts at the dearer of the two rates. */
+function outputPicoUsd(rates: Rates, { outputTokens, reasoningTokens }: ModelUsage): bigint {
+  if (reasoningTokens === 0)
+    return BigInt(outputTokens) * BigInt(Math.max(rates.outputPicoUsd, rates.reasoningPicoUsd));
+  return (
+    BigInt(outputTokens - reasoningTokens) * BigInt(rates.outputPicoUsd) +
+    BigInt(reasoningTokens) * BigInt(rates.reasoningPicoUsd)
   );
 }
 
@@ -108,7 +118,9 @@ export function worstCaseMicroUsd(
       Math.max(tier.inputPicoUsd, tier.cachedInputPicoUsd, tier.cacheWritePicoUsd),
     ),
   );
-  const output = Math.max(...reached.map((tier) => tier.outputPicoUsd));
+  const output = Math.max(
+    ...reached.map((tier) => Math.max(tier.outputPicoUsd, tier.reasoningPicoUsd)),
+  );
   return microUsd(
     BigInt(bounds.promptTokensMax) * BigInt(input) +
       BigInt(bounds.outputTokensMax) * BigInt(output) +
@@ -120,18 +132,39 @@ function microUsd(picoUsd: bigint): number {
   return Number((picoUsd + 999_999n) / 1_000_000n);
 }
 
-type PerMillion = readonly [input: number, cachedInput: number, output: number];
+/**
+ * What a journal keeps of a price: `in/cached/out` in pico-dollars per token of its first tier, what differs from
+ * them, and where the numbers come from.
+ */
+export function priceNote({ tiers: [first], requestPicoUsd, source }: Price): string {
+  return [
+    `${first.inputPicoUsd}/${first.cachedInputPicoUsd}/${first.outputPicoUsd}`,
+    ...(first.cacheWritePicoUsd === first.inputPicoUsd ? [] : [`write ${first.cacheWritePicoUsd}`]),
+    ...(first.reasoningPicoUsd === first.outputPicoUsd
+      ? []
+      : [`reasoning ${first.reasoningPicoUsd}`]),
+    ...(requestPicoUsd === 0 ? [] : [`request ${requestPicoUsd}`]),
+    source,
+  ].join(' ');
+}
 
-function flat([input, cached, output]: PerMillion, source: Price['source']): Price {
-  const inputPicoUsd = picoUsdPerToken(input);
+function flat(price: OverridePrice, source: Price['source']): Price {
+  const input = price.inputUsdPerMillion;
+  const output = price.outputUsdPerMillion;
   const rates = {
     aboveInputTokens: 0,
-    inputPicoUsd,
-    cachedInputPicoUsd: picoUsdPerToken(cached),
-    cacheWritePicoUsd: inputPicoUsd,
+    inputPicoUsd: picoUsdPerToken(input),
+    cachedInputPicoUsd: picoUsdPerToken(price.cachedInputUsdPerMillion ?? input),
+    cacheWritePicoUsd: picoUsdPerToken(price.cacheWriteUsdPerMillion ?? input),
     outputPicoUsd: picoUsdPerToken(output),
+    reasoningPicoUsd: picoUsdPerToken(price.reasoningUsdPerMillion ?? output),
   };
-  return { tiers: [rates], requestPicoUsd: 0, source };
+  // One request is a million times what a million of them would be per token: the same rounding holds.
+  return {
+    tiers: [rates],
+    requestPicoUsd: picoUsdPerToken((price.requestUsd ?? 0) * 1_000_000),
+    source,
+  };
 }
 
 type PackagePrices = PriceCalculation['model_price'];
@@ -156,23 +189,24 @@ function fromPackage(found: PriceCalculation): Price | undefined {
   const tiers = [0, ...[...starts].filter((start) => start > 0)]
     .toSorted((a, b) => a - b)
     .map((start): Rates => {
-      const dearest = (...keys: TokenKey[]) =>
+      const dearest = (keys: readonly TokenKey[], otherwise: 'input_mtok' | 'output_mtok') =>
         Math.max(
           ...candidates.map((prices) => {
             const priced = keys.flatMap((key) =>
               prices[key] === undefined ? [] : [rateAt(prices[key], start)],
             );
             return picoUsdPerToken(
-              priced.length === 0 ? rateAt(prices['input_mtok'], start) : Math.max(...priced),
+              priced.length === 0 ? rateAt(prices[otherwise], start) : Math.max(...priced),
             );
           }),
         );
       return {
         aboveInputTokens: start,
-        inputPicoUsd: dearest('input_mtok'),
-        cachedInputPicoUsd: dearest('cache_read_mtok'),
-        cacheWritePicoUsd: dearest('cache_write_mtok', 'cache_write_1h_mtok'),
-        outputPicoUsd: dearest('output_mtok', 'output_reasoning_mtok'),
+        inputPicoUsd: dearest([], 'input_mtok'),
+        cachedInputPicoUsd: dearest(['cache_read_mtok'], 'input_mtok'),
+        cacheWritePicoUsd: dearest(['cache_write_mtok', 'cache_write_1h_mtok'], 'input_mtok'),
+        outputPicoUsd: dearest([], 'output_mtok'),
+        reasoningPicoUsd: dearest(['output_reasoning_mtok'], 'output_mtok'),
       };
     });
   const [first, ...more] = tiers;

@@ -6,6 +6,7 @@
  * native worker. The types are imported; the code comes with the call.
  */
 import type { App } from '../../definitions/internal.ts';
+import type { listPrices as ListPrices } from '../../workers/list-prices.ts';
 import type { LoadedApplication } from '../../workers/load-application.ts';
 import type { RunningWorker } from '../../workers/start-worker.ts';
 import type { WorkerSettings } from '../../workers/settings.ts';
@@ -50,6 +51,16 @@ export async function startWorkerOf(
 export async function readWorkerSettingsOf(terminal: Terminal): Promise<WorkerSettings> {
   const { readWorkerSettings } = await import('../../workers/settings.ts');
   return readWorkerSettings(terminal.environment);
+}
+
+/** @throws SettingsRejected */
+export async function listPricesOf(
+  terminal: Terminal,
+  models: readonly string[],
+  at: Date,
+): Promise<ReturnType<typeof ListPrices>> {
+  const { listPrices } = await import('../../workers/list-prices.ts');
+  return listPrices(models, await readWorkerSettingsOf(terminal), at);
 }
 
 /** @throws WrongUsage  There is no such file. */

@@ -74,7 +74,6 @@ async function goesOnByContent(recording: Recording, strictly: RerunResult): Pro
     after: undefined,
     ask: undefined,
     models: () => Promise.reject(new Error('the recording holds every reply')),
-    priceOf: () => undefined,
     secrets: () => undefined,
     signal: new AbortController().signal,
   });

@@ -38,6 +38,7 @@ describe('a price', () => {
           cachedInputPicoUsd: 75_000,
           cacheWritePicoUsd: 150_000,
           outputPicoUsd: 600_000,
+          reasoningPicoUsd: 600_000,
         },
       ],
       requestPicoUsd: 0,
@@ -216,9 +217,10 @@ describe('price overrides', () => {
     const { message } = refusal as BelayerError;
     for (const part of [
       'prices.json',
-      'a.inputUsdPerMillion',
-      'a.outputUsdPerMillion',
-      'b.outputUsdPerMillion',
+      '"a".inputUsdPerMillion is -1; it must be a number of US dollars from 0 to 1000000',
+      '"a".outputUsdPerMillion is "2"',
+      '"b".outputUsdPerMillion is missing',
+      '"b".output is not known; known are inputUsdPerMillion, ',
       'Example:',
     ])
       expect(message).toContain(part);

@@ -71,7 +71,7 @@ export interface RerunCost {
   /** As it was recorded, with all attempts. */
   readonly beforeMicroUsd: number;
   readonly beforeTokens: number;
-  /** Live calls as they were billed; recorded ones at today's prices. */
+  /** Live calls as they were billed; recorded ones as they were then. */
   readonly afterMicroUsd: number;
   readonly afterTokens: number;
   /** The part of it that this rerun really spent. */

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { type Price, priceOf } from '../../activities/models/prices.ts';
+import { priceBook } from '../../activities/models/price-book.ts';
 import { BelayerError, failureType } from '../../contracts/failures.ts';
 import { isPosition, type Position } from '../../contracts/positions.ts';
 import { type App, asApp, hiddenToolsOf } from '../../definitions/internal.ts';
@@ -35,7 +35,7 @@ export interface RerunOptions {
   readonly ask?: (call: UnmatchedCall) => Promise<string | undefined>;
   /**
    * Settings of the model provider, prices, and the secrets that tools ask for: `OPENAI_API_KEY`,
-   * `OPENAI_BASE_URL`, `BELAYER_MODEL`, `BELAYER_PRICES`. `strict` reads prices only. Default `process.env`.
+   * `OPENAI_BASE_URL`, `BELAYER_MODEL`, `BELAYER_PRICES`. `strict` needs none of them. Default `process.env`.
    */
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Ends the rerun; it rejects with the signal's reason. */
@@ -88,18 +88,6 @@ export async function startReruns(given: unknown, options: RerunOptions = {}): P
   const environment = options.environment ?? process.env;
   const { readWorkerSettings } = await import('../../workers/settings.ts');
   const workerSettings = readWorkerSettings(environment);
-  const prices = new Map<string, Price | undefined>();
-  const todaysPrice = (model: string): Price | undefined => {
-    if (!prices.has(model))
-      prices.set(
-        model,
-        priceOf(
-          model,
-          workerSettings.prices === undefined ? {} : { overrides: workerSettings.prices },
-        ),
-      );
-    return prices.get(model);
-  };
   const { signal = new AbortController().signal } = options;
   let provider: Promise<ModelProvider> | undefined;
   const providerNow = (): Promise<ModelProvider> => {
@@ -114,8 +102,11 @@ export async function startReruns(given: unknown, options: RerunOptions = {}): P
     live: new Set(options.live),
     after: options.after,
     ask: options.ask,
-    models: async () => ({ client: (await providerNow()).client, priceOf: todaysPrice, signal }),
-    priceOf: todaysPrice,
+    models: async () => ({
+      client: (await providerNow()).client,
+      priceOf: priceBook(workerSettings.prices),
+      signal,
+    }),
     secrets: (name) => environment[name],
     signal,
   };

@@ -2,7 +2,6 @@
 import { judgeReply, type Judgement } from '../../activities/judge-reply.ts';
 import { type ModelAnswer, modelAnswer } from '../../activities/model-answer.ts';
 import type { ModelResponse } from '../../activities/models/model-client.ts';
-import { costMicroUsd, type Price } from '../../activities/models/prices.ts';
 import type {
   EntryRef,
   Hash,
@@ -54,7 +53,6 @@ export interface RerunSettings {
   /** The result that a person gives, as text; undefined where nobody does. */
   readonly ask: ((call: UnmatchedCall) => Promise<string | undefined>) | undefined;
   readonly models: () => Promise<LiveModels>;
-  readonly priceOf: (model: string) => Price | undefined;
   readonly secrets: (name: string) => string | undefined;
   readonly signal: AbortSignal;
 }
@@ -269,14 +267,14 @@ export class Rerunning {
   }
 
   /**
-   * What a recorded call would cost again: its tokens at today's prices, else what it cost then. Nothing for a
-   * sub-agent: its own result counts that.
+   * What a recorded call would cost again: what it cost then, at the prices of its moment, so that a difference is
+   * never one of prices. Nothing for a sub-agent: its own result counts that.
    */
   countRecorded(position: Position): void {
     if (this.#counted.has(position)) return;
     this.#counted.add(position);
     for (const attempt of ownAttempts(this.recorded.attemptsAt(position))) {
-      this.afterMicroUsd += recost(attempt, this.settings.priceOf);
+      this.afterMicroUsd += attempt.costMicroUsd;
       this.afterTokens += attempt.inputTokens + attempt.outputTokens;
     }
   }
@@ -304,16 +302,4 @@ function canonicalOf(argumentsText: string): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-function recost(attempt: RecordedAttempt, priceOf: RerunSettings['priceOf']): number {
-  if (attempt.kind !== 'model' || !attempt.hasUsage) return attempt.costMicroUsd;
-  const price = priceOf(attempt.model);
-  if (price === undefined) return attempt.costMicroUsd;
-  return costMicroUsd(price, {
-    inputTokens: attempt.inputTokens,
-    cachedInputTokens: attempt.cachedTokens,
-    outputTokens: attempt.outputTokens,
-    reasoningTokens: 0,
-  });
 }
