@@ -12,6 +12,7 @@ import { forks } from './migrations/0007-forks.ts';
 import { deployments } from './migrations/0008-deployments.ts';
 import { toldInTurn } from './migrations/0009-told-in-turn.ts';
 import { budgets } from './migrations/0010-budgets.ts';
+import { cache } from './migrations/0011-cache.ts';
 import { settlements } from './migrations/0010-settlements.ts';
 
 const step = (text: string): Migration => ({
@@ -31,6 +32,7 @@ const migrations: Record<string, Migration> = {
   '0008-deployments': step(deployments),
   '0009-told-in-turn': step(toldInTurn),
   '0010-budgets': step(budgets + settlements),
+  '0011-cache': step(cache),
 };
 
 /**
