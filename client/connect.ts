@@ -24,6 +24,7 @@ import { checkedLimit, listRuns, type ListRuns, type RunRow } from '../storage/r
 import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
 import { type Budgets, budgetsOn } from './budgets.ts';
+import { cacheOn, type KeptCalls } from './cache.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import { diffRuns, type DiffSide } from './diff/diff-runs.ts';
 import type { RunDiff } from './diff/run-diff.ts';
@@ -109,6 +110,8 @@ export interface Belayer<A = App> extends AsyncDisposable {
   flags(): Promise<readonly StopFlagRow[]>;
   /** Ceilings that runs share: over agents, customers, the installation; per run, hour, day, month. */
   readonly budgets: Budgets;
+  /** Replies and results that agents and tools with a `cache` keep for equal calls. */
+  readonly cache: KeptCalls;
   /** Runs that make no progress and wait for nothing declared, longest silence first. */
   stuck(options?: StuckOptions): Promise<readonly StuckRow[]>;
   /** What was to be told by webhook and mail, newest first. `failed`: only what was given up. */
@@ -239,6 +242,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     lift: (target, options) => lift(parts, target, options),
     flags: () => readFlags(database),
     budgets: budgetsOn(parts),
+    cache: cacheOn(parts),
     stuck: async ({ now = false, limit = 500 } = {}) =>
       findStuck(parts, { now, limit: checkedLimit(limit, limits.stuckShownMax) }),
     announcements: async ({ failed = false, limit = 500 } = {}) =>

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageFolder } from '../../servers/package-folder.ts';
 import { addBudgetCommands } from './budget-commands.ts';
+import { addCacheCommands } from './cache-commands.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { addDeploymentCommands } from './deployment-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
@@ -55,6 +56,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addRecordingCommands(program, carry);
   addDecidingCommands(program, carry);
   addBudgetCommands(program, carry);
+  addCacheCommands(program, carry);
   addReplayingCommands(program, carry);
   addDeploymentCommands(program, carry);
   addForkingCommands(program, carry);
