@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { Run } from '../../client/index.ts';
 import { readJournal } from '../../storage/reading-runs.ts';
 import { type ChatRequest, fault, reply } from '../../testing/provider/index.ts';
+import { moveCacheClock, stopCacheClock } from '../support/cache-clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { type Payments, startPayments } from '../support/payments.ts';
 import { killWorkerProcesses, startWorkerProcess, type WorkerProcess } from '../support/worker-process.ts'; // prettier-ignore
@@ -15,6 +16,7 @@ beforeAll(async () => {
   [world, service] = await Promise.all([createWorld(), startPayments()]);
 });
 beforeEach(async () => {
+  await moveCacheClock(world.database, 0);
   await world.belayer.cache.clear();
   if (workers.length > 0) return;
   workers = await Promise.all([1, 2].map(() => startWorkerProcess(world, { app: 'cache', paymentsUrl: service.url }))); // prettier-ignore
@@ -87,7 +89,22 @@ test('equal calls of a tool at once: it runs once', async () => {
   expect(await leases()).toEqual([]);
 });
 
+test('a near call of a tool that is too slow goes on over the queue as the one that makes it', async () => {
+  await stopCacheClock(world.database);
+  service.conduct(() => ({ thinkMs: 2_300 }));
+  world.provider.script((request) =>
+    request.messages.at(-1)?.role === 'tool'
+      ? reply.text('done', { usage })
+      : reply.tools({ hasty: { id: 'two' } }, { usage }),
+  );
+  const before = service.requests.length;
+  await outputs(await twins(6, 'looker', 'Look two up.'));
+  // Near, and then on the queue.
+  expect(service.requests.length - before).toBe(2);
+});
+
 test('a maker that fails lets one take over, and the others wait on: no two calls are out at once', async () => {
+  await stopCacheClock(world.database);
   let out = 0;
   let most = 0;
   let failures = 3;
@@ -132,6 +149,7 @@ test('a halt while it waits ends a run at once, and the maker and the others go 
 });
 
 test('a maker that is halted ends its lease, and one of those who wait takes over', async () => {
+  await stopCacheClock(world.database);
   let asked = 0;
   world.provider.script(() => {
     asked += 1;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { runProgram } from '../../client/commands/program.ts';
 import type { RunEvent } from '../../contracts/events.ts';
 import { limits } from '../../contracts/limits.ts';
-import { clearCache, countHits, keepEntry, sweepCache, type WantedEntry } from '../../storage/cache.ts'; // prettier-ignore
+import { clearCache, countHits, keepEntry, releaseEntry, renewLeases, sweepCache, takeEntry, type WantedEntry } from '../../storage/cache.ts'; // prettier-ignore
 import { readCalls, readJournal } from '../../storage/reading-runs.ts';
 import { replay, reply, rerun } from '../../testing/index.ts';
 import { aTerminal } from '../support/a-terminal.ts';
@@ -266,6 +266,47 @@ test('the sweep takes what has expired, then what was not hit for the longest, u
   await swept(4 * each, ['a', 'b', 'd']);
   await swept(2 * each, ['a', 'd']);
   await swept(each - 1, []);
+});
+
+test('of many that see a lease run out one takes it, and who had it stores nothing any more', async () => {
+  const content = { body: '"x"', about: {}, costMicroUsd: 5 };
+  const many = Array.from({ length: 40 }, (_, index) => `holder-${index}`);
+  const take = (holder: string) => takeEntry(world.database, entry('one', { run: holder }), holder);
+  const verdicts = async (): Promise<readonly string[]> =>
+    (await Promise.all(many.map(async (holder) => [holder, (await take(holder)).verdict] as const))) // prettier-ignore
+      .filter(([, verdict]) => verdict !== 'follow')
+      .map(([holder, verdict]) => `${holder} ${verdict}`);
+  expect(await take('dead')).toEqual({ verdict: 'lead' });
+  expect(await verdicts()).toEqual([]);
+  await moveCacheClock(world.database, limits.cacheLeaseMs - 1_000);
+  await renewLeases(world.database, [{ scope: 'public', key: 'one', holder: 'dead' }]);
+  await moveCacheClock(world.database, limits.cacheLeaseMs + 1_000);
+  expect(await verdicts()).toEqual([]);
+  await moveCacheClock(world.database, 3 * limits.cacheLeaseMs);
+  const [taken, ...others] = await verdicts();
+  expect(taken).toMatch(/ lead$/);
+  expect(others).toEqual([]);
+  expect(await keepEntry(world.database, entry('one'), content, 'dead')).toBe(false);
+  expect(await kept()).toEqual([]);
+  const holder = taken?.split(' ')[0];
+  expect(await keepEntry(world.database, entry('one'), content, holder)).toBe(true);
+  expect((await verdicts()).every((verdict) => verdict.endsWith(' hit'))).toBe(true);
+  // What is being made when all is cleared is from before.
+  expect(await take('dead')).toMatchObject({ verdict: 'hit' });
+  await world.belayer.cache.clear();
+  expect(await take('early')).toEqual({ verdict: 'lead' });
+  await world.belayer.cache.clear({ agent: 'looker' });
+  expect(await keepEntry(world.database, entry('one'), content, 'early')).toBe(false);
+});
+
+test('nobody waits for what was too large to be kept, for a while', async () => {
+  const take = async (run: string): Promise<string> =>
+    (await takeEntry(world.database, entry('large', { run }), run)).verdict;
+  expect([await take('a'), await take('b')]).toEqual(['lead', 'follow']);
+  await releaseEntry(world.database, entry('large'), 'a', limits.cacheAloneMs);
+  expect([await take('b'), await take('c'), await take('a')]).toEqual(['alone', 'alone', 'alone']);
+  await moveCacheClock(world.database, limits.cacheAloneMs + 1_000);
+  expect([await take('b'), await take('c')]).toEqual(['lead', 'follow']);
 });
 
 test('what is cleared is what was named, of the customer, the agent or the tool', async () => {

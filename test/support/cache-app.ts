@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { defineAgent, defineApp, defineTool } from '../../definitions/index.ts';
 
 /** What ran in this process. */
-export const ran = { lookup: 0, rates: 0, slow: 0, big: 0, shaky: 0 };
+export const ran = { lookup: 0, rates: 0, big: 0, shaky: 0 };
 
 const service = process.env['PAYMENTS_URL'] ?? '';
 
@@ -43,10 +43,21 @@ const slow = defineTool({
   retry: { attempts: 2, firstDelay: '50ms' },
   input: z.object({ id: z.string() }),
   run: async ({ id }, ctx) => {
-    ran.slow += 1;
     const body = JSON.stringify({ reference: id, attempt: ctx.attempt });
     const answer = await fetch(service, { method: 'POST', body, signal: ctx.signal });
     if (!answer.ok) throw new Error(`The service said ${answer.status}.`);
+    return `looked up ${id}`;
+  },
+});
+const hasty = defineTool({
+  name: 'hasty',
+  description: 'Is slower than it was thought to be.',
+  effect: 'read',
+  cache: { for: '1 hour' },
+  input: z.object({ id: z.string() }),
+  run: async ({ id }, ctx) => {
+    const body = JSON.stringify({ reference: id, attempt: ctx.attempt });
+    await fetch(service, { method: 'POST', body, signal: ctx.signal });
     return `looked up ${id}`;
   },
 });
@@ -108,7 +119,7 @@ const agents = [
     model,
     modelTimeout,
     limits,
-    tools: [lookup, rates, slow, big, shaky],
+    tools: [lookup, rates, slow, hasty, big, shaky],
   }),
   // The same prompts without a cache, for comparison.
   defineAgent({ name: 'plain', instructions: 'Plain.', model, limits, ...near }),
