@@ -121,6 +121,10 @@ test('a maker that fails lets one take over, and the others wait on: no two call
   expect(new Set(await outputs(runs))).toEqual(new Set(['at last']));
   expect(callsSince(before)).toBe(4);
   expect(most).toBe(1);
+  // Others took over while who had failed paused before its next attempt.
+  const journals = await Promise.all(runs.map(({ id }) => readJournal(world.database, id)));
+  const failed = journals.filter((rows) => rows.some(({ outcome }) => outcome === 'failed'));
+  expect(failed.length).toBeGreaterThan(1);
 });
 
 test('a halt while it waits ends a run at once, and the maker and the others go on', async () => {
