@@ -128,7 +128,7 @@ test('a maker that fails lets one take over, and the others wait on: no two call
 });
 
 test('a halt while it waits ends a run at once, and the maker and the others go on', async () => {
-  world.provider.script(() => ({ ...reply.text('for the others', { usage }), thinkMs: 2_500 }));
+  world.provider.script(() => ({ ...reply.text('for the others', { usage }), thinkMs: 1_800 }));
   const before = world.provider.requests.length;
   const [first, ...others] = await twins(4, 'keeper', 'Who is halted?');
   await followers(others);
