@@ -26,6 +26,8 @@ import type { OpenedModelCall } from '../storage/ledger.ts';
 import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
+import type { CacheLease } from './call-cache.ts';
+import { keptReply, throughCache } from './cached-reply.ts';
 import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
 import { giveReply } from './give-reply.ts';
 import { judgeReply, type Judgement } from './judge-reply.ts';
@@ -66,6 +68,8 @@ interface Attempt {
   readonly reservedTokens: number;
   /** After this moment, in milliseconds since the epoch, the attempt is not waited for any more. */
   readonly deadlineMs: number;
+  /** Of an agent with a cache: takes what may be given to equal calls. */
+  readonly keep: CacheLease['keep'] | undefined;
 }
 
 async function attemptModelCall(
@@ -84,6 +88,20 @@ async function attemptModelCall(
       nonRetryable: true,
     });
   const prompt = await preparePrompt(deps, call.run, input, definition);
+  const made = { call, input, definition, agent, price, prompt };
+  const policy = definition.frozen.cache;
+  return policy === undefined
+    ? openAndSend(deps, { ...made, keep: undefined })
+    : throughCache(deps, { call, input, agent, prompt, policy }, (keep) =>
+        openAndSend(deps, { ...made, keep }),
+      );
+}
+
+async function openAndSend(
+  deps: ActivityDependencies,
+  made: Omit<Attempt, 'opened' | 'reservedMicroUsd' | 'reservedTokens' | 'deadlineMs'>,
+): Promise<CallModelOutput> {
+  const { call, input, definition, price, prompt } = made;
   // A near call holds its workflow task: a database that is gone is then for the platform's retry.
   const deadlineMs =
     Date.now() + input.timeoutMs + (input.near === true ? 0 : limits.storageHoldMsMax);
@@ -102,18 +120,7 @@ async function attemptModelCall(
       cheaper: () => cheaperModel(deps, { input, definition, price, prompt }),
     });
   prompt.complete(opened.fragments);
-  const attempt: Attempt = {
-    call,
-    input,
-    definition,
-    agent,
-    price,
-    prompt,
-    opened,
-    reservedMicroUsd,
-    reservedTokens,
-    deadlineMs,
-  };
+  const attempt: Attempt = { ...made, opened, reservedMicroUsd, reservedTokens, deadlineMs };
   const flight = deps.inFlight.fly(
     {
       run: call.run,
@@ -319,8 +326,11 @@ async function closeReplied(
     },
     deadlineMs,
   });
-  if (transcript !== undefined)
+  if (transcript !== undefined) {
     prompt.keep(withMessages(prompt.open(), [fragment]), transcript.head);
+    const kept = attempt.keep && keptReply({ answer, judged, reply, fragment, ...cost });
+    if (kept !== undefined) await attempt.keep?.(kept);
+  }
   return answer;
 }
 

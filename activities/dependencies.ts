@@ -3,6 +3,7 @@ import type { Build, Routing } from '../contracts/deployments.ts';
 import type { Database } from '../storage/database.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import type { Ledger } from '../storage/ledger.ts';
+import type { CallCache } from './call-cache.ts';
 import type { InFlight } from './in-flight.ts';
 import type { ModelClient } from './models/model-client.ts';
 import type { Price } from './models/prices.ts';
@@ -36,6 +37,7 @@ export interface ActivityDependencies {
   readonly transcripts: TranscriptCache;
   readonly inFlight: InFlight;
   readonly breakers: ToolBreakers;
+  readonly cache: CallCache;
   /** Absent: a worker without a deployment. */
   readonly build?: OwnBuild;
   /** Names this process in claims and journals: `pid@host-random`. */

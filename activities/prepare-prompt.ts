@@ -33,6 +33,8 @@ export interface PreparedPrompt {
   readonly wantFrom: number | undefined;
   /** The model's tokenizer is known, so an exact count can be had. */
   readonly canCount: boolean;
+  /** Reads what is not at hand, before the claim. */
+  load(): Promise<void>;
   /** Gives the fragments that the claim brought. */
   complete(fragments: readonly string[] | null): void;
   open(): OpenPrompt;
@@ -94,8 +96,24 @@ export async function preparePrompt(
         : input.transcript.tokens +
           (bytes - input.transcript.bytes) +
           entries.length * tokensPerMessageMax,
-    wantFrom,
+    get wantFrom() {
+      return prompt === undefined ? wantFrom : undefined;
+    },
     canCount: isTokenizerKnown(input.model),
+    async load() {
+      if (prompt !== undefined) return;
+      const stored =
+        cached === undefined
+          ? await readFragments(deps.database, run, { ...input.transcript, from: 0 })
+          : [];
+      const fresh = await Promise.all(
+        rendered.map(
+          async (entry, index) =>
+            entry.text ?? readCallFragment(deps.database, run, input.entries[index]?.at ?? ''),
+        ),
+      );
+      prompt = withMessages(cached ?? openPrompt(begin), [...stored, ...fresh]);
+    },
     complete(fragments) {
       if (prompt !== undefined) return;
       invariant(fragments !== null, 'the claim brings what was asked for');
@@ -113,17 +131,8 @@ export async function preparePrompt(
     async countTokens() {
       if (!isTokenizerKnown(input.model))
         return Math.min(prepared.tokensMax, Math.ceil(prepared.bytes / bytesPerToken));
-      if (prompt === undefined) {
-        const stored = await readFragments(deps.database, run, { ...input.transcript, from: 0 });
-        const fresh = await Promise.all(
-          rendered.map(
-            async (entry, index) =>
-              entry.text ?? readCallFragment(deps.database, run, input.entries[index]?.at ?? ''),
-          ),
-        );
-        prompt = withMessages(openPrompt(begin), [...stored, ...fresh]);
-      }
-      return tokensOf(prompt.text, input.model);
+      await prepared.load();
+      return tokensOf(prepared.open().text, input.model);
     },
     keep(next, newHead) {
       deps.transcripts.forgetPrompt(cacheKey(input.transcript.head));

@@ -19,10 +19,12 @@ import { limits } from '../contracts/limits.ts';
 import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
 import { argumentsOf } from './arguments-of.ts';
 import { boundsOf } from './attempt-bounds.ts';
+import { keptNote, keptOutcome, takeResult } from './cached-read.ts';
+import type { Taken } from './call-cache.ts';
 import type { ActivityDependencies } from './dependencies.ts';
-import { executeTool, type ToolOutcome } from './execute-tool.ts';
+import { executeTool } from './execute-tool.ts';
 import { findAgent, findTool } from './find-code.ts';
-import { InterruptedSignal } from './in-flight.ts';
+import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
 import { runEffect } from './run-effect.ts';
 import { eventOf, isExhausted, nextDelayMs, retryLater, wayOut } from './tool-attempt.ts';
 import { exhausted, failedResult, okResult } from './tool-result.ts';
@@ -77,6 +79,7 @@ async function prepare(
     resultTokensMax: frozen?.resultTokensMax ?? definition.frozen.limits.toolResultTokens,
     bounds,
     ...(breaker === undefined ? {} : { breaker }),
+    ...(frozen?.policy.cache === undefined ? {} : { keptAs: frozen }),
     ...(hasFallbacks(definition.frozen, input) ? { hasFallbacks: true } : {}),
   };
 }
@@ -93,19 +96,43 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
   const stopped = deps.inFlight.stoppedBy(owner);
   if (stopped !== undefined) return { kind: 'halted', input: inputHash, reason: stopped };
 
-  const startedAt = new Date();
-  const began = performance.now();
   const flight = deps.inFlight.fly(owner, call.cancelled);
-  let outcome: ToolOutcome;
+  let taken: Taken | undefined;
   try {
-    outcome = await executeTool(deps, atHand, {
-      attempt: call.attempt,
-      stop: flight.signal,
-      ...(input.customer === undefined ? {} : { customer: input.customer }),
-    });
+    if (atHand.keptAs !== undefined) taken = await takeResult(deps, atHand, flight.signal);
+    return await carryOut(deps, atHand, { flight, taken });
+  } catch (error) {
+    // Of its wait for an equal call.
+    if (error instanceof HaltedSignal)
+      return { kind: 'halted', input: inputHash, reason: error.reason };
+    if (error instanceof InterruptedSignal) return { kind: 'interrupted', input: inputHash };
+    throw error;
   } finally {
     flight.land();
+    if (taken?.kind === 'make') await taken.lease.release();
   }
+}
+
+async function carryOut(
+  deps: ActivityDependencies,
+  atHand: ToolCallAtHand,
+  { flight, taken }: { readonly flight: FlightEntry; readonly taken: Taken | undefined },
+): Promise<RunToolOutput> {
+  const { call, input, inputHash } = atHand;
+  const startedAt = new Date();
+  const began = performance.now();
+  const kept = taken?.kind === 'hit' ? taken.entry : undefined;
+  const outcome =
+    kept === undefined
+      ? await executeTool(deps, atHand, {
+          attempt: call.attempt,
+          stop: flight.signal,
+          ...(input.customer === undefined ? {} : { customer: input.customer }),
+        })
+      : keptOutcome(kept);
+  flight.land();
+  const tookMs = performance.now() - began;
+  const note = kept === undefined ? undefined : keptNote(kept);
   if (outcome.kind === 'halted')
     return { kind: 'halted', input: inputHash, reason: outcome.reason };
   // What it would have answered is of no use any more, and a failure was not its own.
@@ -139,21 +166,32 @@ async function runRead(deps: ActivityDependencies, atHand: ToolCallAtHand): Prom
         ...(outcome.kind === 'failed'
           ? { code: outcome.code, detail: outcome.detail, retryable: outcome.retryable }
           : {}),
-        latencyMs: performance.now() - began,
+        latencyMs: tookMs,
         costMicroUsd: outcome.costMicroUsd,
+        ...note?.journal,
         ...(result === undefined ? {} : { result }),
-        event: eventOf(input.tool, outcome, performance.now() - began, next),
+        event: { ...eventOf(input.tool, outcome, tookMs, next), ...note?.event },
       }),
     // A near call holds its workflow task: a database that is gone is for the platform's retry.
     { deadlineMs: call.isLocal ? 0 : Date.now() + limits.storageHoldMsMax },
   );
   if (recorded.verdict === 'conflict') return { kind: 'conflict', input: inputHash };
   if (recorded.verdict === 'finished' && recorded.answer !== null) return recorded.answer;
-  if (moves) return { kind: 'slow', input: inputHash };
+  if (moves) {
+    // The queue goes on with the same call: who waits for it waits on.
+    if (taken?.kind === 'make') taken.lease.leave();
+    return { kind: 'slow', input: inputHash };
+  }
   if (goesOut && outcome.kind === 'failed') return exhausted(atHand, outcome, attempts);
   if (result === undefined)
     throw retryLater(atHand, outcome.kind === 'failed' ? outcome.code : '', delayMs ?? 0);
   deps.transcripts.keepFragment(result.fragmentHash, result.fragment);
+  if (taken?.kind === 'make' && outcome.kind === 'ok')
+    await taken.lease.keep({
+      body: JSON.stringify(outcome.text),
+      about: { tookMs: Math.round(tookMs) },
+      costMicroUsd: outcome.costMicroUsd,
+    });
   return result.answer;
 }
 

@@ -1,4 +1,5 @@
 import type { Hash, RunToolInput } from '../contracts/agent-run.ts';
+import type { FrozenTool } from '../contracts/definitions.ts';
 import type { Tool } from '../definitions/internal.ts';
 import type { ActivityCall } from './activity-call.ts';
 import type { AttemptBounds } from './attempt-bounds.ts';
@@ -18,6 +19,8 @@ export interface ToolCallAtHand {
   /** Absent outside a worker: one attempt, with the input's own timeout. */
   readonly bounds?: AttemptBounds;
   readonly breaker?: Breaker;
+  /** As its run pinned it. Set where its results are kept. */
+  readonly keptAs?: FrozenTool;
   /** There are other tools to try. */
   readonly hasFallbacks?: true;
 }

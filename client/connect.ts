@@ -25,6 +25,7 @@ import { readFlags, type StopFlagRow } from '../storage/stop-flags.ts';
 import type { StuckRow } from '../storage/stuck.ts';
 import { type Budgets, budgetsOn } from './budgets.ts';
 import { type CostOptions, type Costs, costsOf } from './costs.ts';
+import { cacheOn, type KeptCalls } from './cache.ts';
 import { checkStart, type StartOptions } from './check-start.ts';
 import { diffRuns, type DiffSide } from './diff/diff-runs.ts';
 import type { RunDiff } from './diff/run-diff.ts';
@@ -112,6 +113,8 @@ export interface Belayer<A = App> extends AsyncDisposable {
   readonly budgets: Budgets;
   /** What runs have cost and saved, from the journal, in groups. @throws InputRejected  Names every option that does not fit. */
   costs(options?: CostOptions): Promise<Costs>;
+  /** Replies and results that agents and tools with a `cache` keep for equal calls. */
+  readonly cache: KeptCalls;
   /** Runs that make no progress and wait for nothing declared, longest silence first. */
   stuck(options?: StuckOptions): Promise<readonly StuckRow[]>;
   /** What was to be told by webhook and mail, newest first. `failed`: only what was given up. */
@@ -243,6 +246,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     flags: () => readFlags(database),
     budgets: budgetsOn(parts),
     costs: (options) => costsOf(parts, options),
+    cache: cacheOn(parts),
     stuck: async ({ now = false, limit = 500 } = {}) =>
       findStuck(parts, { now, limit: checkedLimit(limit, limits.stuckShownMax) }),
     announcements: async ({ failed = false, limit = 500 } = {}) =>

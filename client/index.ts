@@ -1,6 +1,8 @@
 /** Asks: `belayer/client`, for application code that starts runs and answers for them. */
 export { type Belayer, connect, type ConnectOptions } from './connect.ts';
 export type { BudgetAmounts, Budgets, BudgetTarget, SetBudget } from './budgets.ts';
+export type { ClearCache, KeptCalls } from './cache.ts';
+export type { CacheRow } from '../storage/cache.ts';
 export type { BudgetChange, BudgetRow } from '../storage/budgets.ts';
 export type { BudgetPeriod, ExhaustionPolicy } from '../contracts/budgets.ts';
 export type { CostOptions, Costs } from './costs.ts';

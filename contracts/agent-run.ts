@@ -39,6 +39,8 @@ export interface AgentRunInput {
   readonly ask?: AskPolicy;
   readonly escalate?: readonly EscalationCause[];
   readonly session?: SessionPolicy;
+  /** Replies are kept: a model call may wait for an equal one that is under way, beyond its own time. */
+  readonly cached?: true;
   /** Of a fork: steps of its parent, which its limit does not count though its positions do. */
   readonly stepsBefore?: number;
   /** How the run tells the time: see `workflows/run-clock.ts`. Absent in runs from before. */

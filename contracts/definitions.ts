@@ -39,6 +39,14 @@ export interface AskPolicy {
   readonly recordedOnly?: true;
 }
 
+/** Replies or results that are kept, and given again to equal calls. */
+export interface CachePolicy {
+  /** How old one may be that is given again. */
+  readonly forMs: number;
+  /** Shared by all customers. Absent: each customer's own, and runs without one have their own too. */
+  readonly public?: true;
+}
+
 /** What besides a tool may be put before a human instead of ending the run. */
 export type EscalationCause =
   /** A limit of the run is reached: `extendBudget` answers it. */
@@ -87,6 +95,8 @@ export interface ToolPolicy {
   readonly critical?: true;
   /** Tools that are tried in order when its own attempts are used up and nothing happened. */
   readonly fallbacks?: readonly string[];
+  /** Its results are kept. Only of effects `none` and `read`. */
+  readonly cache?: CachePolicy;
 }
 
 /** How one attempt of a tool and the delays between attempts are bounded. Never in a history. */
@@ -157,6 +167,8 @@ export interface FrozenAgent {
   /** What goes to a human instead of ending the run. */
   readonly escalate?: readonly EscalationCause[];
   readonly session?: SessionPolicy;
+  /** Replies of its models are kept. */
+  readonly cache?: CachePolicy;
   /** The functions that a worker must have, as `tool.refund.run`, `instructions` ... */
   readonly functions: readonly string[];
   readonly buildId: string;

@@ -42,6 +42,8 @@ export type RunEvent = EventBase &
         readonly outcome: 'calls' | 'final' | 'misfit' | 'refused';
         /** Of a fork: the reply was on record, and no model was asked. */
         readonly given?: true;
+        /** It was kept from an equal call, and no model was asked. `latencyMs` is the time until it was there. */
+        readonly cached?: true;
       }
     | {
         readonly kind: 'model.failed';
@@ -59,6 +61,10 @@ export type RunEvent = EventBase &
         readonly status: 'ok' | 'failed';
         readonly code?: string;
         readonly latencyMs: number;
+        /** It was kept from an equal call, and the tool did not run. */
+        readonly cached?: true;
+        /** Of a kept result: how long the tool ran when it was made. */
+        readonly tookMs?: number;
       }
     | {
         readonly kind: 'tool.failed';

@@ -15,6 +15,7 @@ export const failureType = {
   toolUnavailable: 'ToolUnavailable',
   storageUnavailable: 'StorageUnavailable',
   noWorker: 'NoWorker',
+  equalCallUnderWay: 'EqualCallUnderWay',
 
   // An operator or developer fixes.
   modelRequestRejected: 'ModelRequestRejected',

@@ -182,6 +182,36 @@ export const limits = {
   /** One question: about as many million attempts as seconds. The database ends it then, and is free again. */
   costsMsMax: 25_000,
 
+  // --- the cache -------------------------------------------------------------------------------
+  /** How long a reply or a result may be used again: what is older than a month is rarely true any more. */
+  cacheForMsMax: 30 * 24 * 60 * 60 * 1000,
+  /** Who makes an entry and does not renew its lease within this is taken for dead: as long as a missed heartbeat and some. */
+  cacheLeaseMs: 10_000,
+  /** One statement of a worker for all that it makes at the time. */
+  cacheRenewEveryMs: 3_000,
+  /** A worker looks so often whether what its calls wait for has ended: for words that were lost, and for the dead. */
+  cacheLookEveryMs: 1_000,
+  /** A longer reply or result is not kept. */
+  cacheEntryBytesMax: 256 * 1024,
+  /** What an entry takes besides its content: keys, where it is from, its row and indexes. */
+  cacheEntryOverheadBytes: 512,
+  /** Of all entries, where `BELAYER_CACHE_MAX_MB` does not say. */
+  cacheMegabytesMaxDefault: 256,
+  cacheMegabytesMax: 1_000_000,
+  /** What one worker may add between two sweeps, as a share of the whole: the bound of how far the cache is over it. */
+  cacheOvershootFactor: 0.1,
+  cacheSweepEveryMs: 10_000,
+  /** Entries that one statement deletes. */
+  cacheSweepRowsMax: 1_000,
+  /** Hits are counted in memory and written together: no hit writes. */
+  cacheHitsEveryMs: 5_000,
+  /** Entries whose hits one statement counts; more wait for the next. */
+  cacheHitsRowsMax: 1_000,
+  /** What turned out too large to be kept is not made one after the other for so long. */
+  cacheAloneMs: 60_000,
+  /** Agents and tools that `belayer cache show` lists. */
+  cacheGroupsShownMax: 1_000,
+
   // --- stop flags ------------------------------------------------------------------------------
   /** Runs that one statement takes to be told that a flag stops them. */
   haltBatchRunsMax: 100,
@@ -413,6 +443,10 @@ invariant(
   'two heartbeats fit in one heartbeat timeout',
 );
 invariant(limits.nearToolMsMax <= limits.nearModelCallMsMax, 'near tools are the shorter ones');
+invariant(
+  limits.cacheRenewEveryMs * 2 + limits.cacheLookEveryMs <= limits.cacheLeaseMs,
+  'one late renewal does not end a lease',
+);
 invariant(
   limits.sweepEveryMs + limits.sweepOlderThanMs <= 10_000,
   'a start without a workflow is found within the promised 10 s',

@@ -15,7 +15,10 @@ export function agentAsTool(
   options: AsToolOptions & { readonly input?: z.ZodObject } = {},
 ): Tool {
   const mistakes = new Mistakes();
-  checkKeys(options, { where: '', known: ['name', 'description', 'input'] }, mistakes);
+  const { cache, ...rest } = options as typeof options & { readonly cache?: unknown };
+  checkKeys(rest, { where: '', known: ['name', 'description', 'input'] }, mistakes);
+  if (cache !== undefined)
+    mistakes.add('`cache`: this tool stands for a sub-agent; give that agent a `cache`');
   if (agent.data.session !== undefined) {
     mistakes.add('it has a `session`, and nobody would write it a next message');
   }

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { EscalationCause } from '../contracts/definitions.ts';
+import type { Cache } from './cache-policy.ts';
 import type { Duration } from './duration.ts';
 import type { Tool } from './tool.ts';
 import type { Ask } from './tool-spec.ts';
@@ -80,4 +81,10 @@ export interface AgentSpec<
   readonly escalate?: readonly EscalationCause[];
   /** The run goes on with the next message; then its input is text, without an `input` schema. */
   readonly session?: true | Session;
+  /**
+   * Replies of its models are kept: a call with the very same prompt (the same model, parameters, tools and messages,
+   * the same customer) is answered with one that is young enough, and no model is asked. Tools have a `cache` of
+   * their own.
+   */
+  readonly cache?: Cache;
 }

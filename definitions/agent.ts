@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type {
+  CachePolicy,
   EscalationCause,
   JsonSchema,
   Placement,
@@ -30,6 +31,7 @@ export interface AgentData {
   readonly ask?: DeclaredAsk;
   readonly escalate?: readonly EscalationCause[];
   readonly session?: SessionPolicy;
+  readonly cache?: CachePolicy;
 }
 
 type Instructions = {

@@ -39,7 +39,10 @@ export function askHuman(options: AskHumanOptions = {}): Tool<typeof question, u
     );
     mistakes.throwIfAny('askHuman()');
   }
-  checkKeys(options, { where: '', known }, mistakes);
+  const { cache, ...others } = options as typeof options & { readonly cache?: unknown };
+  checkKeys(others, { where: '', known }, mistakes);
+  if (cache !== undefined)
+    mistakes.add('`cache`: this tool is a question to a human, and each is asked');
   mistakes.throwIfAny('askHuman()');
   const { name, description, ...ask } = options;
   return makeTool(

@@ -7,6 +7,7 @@ import { readLimits } from './agent-limits.ts';
 import { readModels } from './agent-models.ts';
 import type { AgentSpec } from './agent-spec.ts';
 import { agentBrand, hasBrand } from './brands.ts';
+import { readCache } from './cache-policy.ts';
 import { isTool } from './define-tool.ts';
 import { FieldReader } from './field-reader.ts';
 import { isSchema, jsonSchemaOf, notSchema } from './json-schema-of.ts';
@@ -31,6 +32,7 @@ const knownKeys: readonly (keyof AgentSpec<string>)[] = [
   'ask',
   'escalate',
   'session',
+  'cache',
 ];
 const agentName = /^[a-z0-9][a-z0-9_-]*$/;
 
@@ -107,6 +109,7 @@ function readData(
   mistakes: Mistakes,
 ): AgentData {
   const schemas = readSchemas(fields, mistakes);
+  const cache = readCache(fields['cache'], read, mistakes);
   const temperature = read.number('temperature', fields['temperature'], { min: 0, max: 2 });
   return {
     ...readModels(fields, read, mistakes),
@@ -114,6 +117,7 @@ function readData(
     limits: readLimits(fields['limits'], read, mistakes),
     ...schemas,
     ...readHumans(fields, read, mistakes),
+    ...(cache === undefined ? {} : { cache }),
   };
 }
 

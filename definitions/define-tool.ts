@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Effect, Repeat } from '../contracts/definitions.ts';
 import { hasBrand, toolBrand } from './brands.ts';
+import { readCache, whyNotCached } from './cache-policy.ts';
 import { FieldReader, quoted } from './field-reader.ts';
 import { isObjectSchema, isSchema, jsonSchemaOf, notSchema } from './json-schema-of.ts';
 import { checkKeys } from './known-keys.ts';
@@ -30,6 +31,7 @@ const knownKeys: readonly (keyof ToolSpec<z.ZodObject>)[] = [
   'fallback',
   'critical',
   'placement',
+  'cache',
   'resultTokens',
   'run',
 ];
@@ -141,6 +143,10 @@ function readData(fields: Readonly<Record<string, unknown>>, reading: Reading): 
   const retry = readRetry(fields['retry'], read, mistakes);
   const longestMs = placed.movesToQueueMs ?? placed.timeoutMs;
   const attempt = readAttempt(fields, longestMs, read, mistakes);
+  const cache = readCache(fields['cache'], read, mistakes);
+  const notCached =
+    fields['cache'] === undefined ? undefined : whyNotCached(effect, fields['approval']);
+  if (notCached !== undefined) mistakes.add(`\`cache\`: this tool ${notCached}`);
   if (fields['critical'] !== undefined && fields['critical'] !== true) {
     mistakes.add(`\`critical\` can only be true; ${show(fields['critical'])} is not: leave it out`);
   }
@@ -152,6 +158,7 @@ function readData(fields: Readonly<Record<string, unknown>>, reading: Reading): 
     retry,
     ...(attempt === undefined ? {} : { attempt }),
     ...(fields['critical'] === undefined ? {} : { critical: true }),
+    ...(cache === undefined ? {} : { cache }),
     ...(resultTokensMax === undefined ? {} : { resultTokensMax }),
     inputSchema:
       (isObjectSchema(input) && jsonSchemaOf(input, { path: 'input', side: 'input' }, mistakes)) ||

@@ -60,6 +60,7 @@ export function freezeAgent(agent: AnyAgent, surroundings: Surroundings): Frozen
     ...(data.ask === undefined ? {} : { ask: toAskPolicy(data.ask) }),
     ...(data.escalate === undefined ? {} : { escalate: data.escalate }),
     ...(data.session === undefined ? {} : { session: data.session }),
+    ...(data.cache === undefined ? {} : { cache: data.cache }),
     functions: functionsOf(agent),
     buildId: surroundings.buildId,
     ...(surroundings.deployment === undefined ? {} : { deployment: surroundings.deployment }),

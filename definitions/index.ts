@@ -10,6 +10,7 @@ export { NotDone, ToolError, type ToolErrorOptions } from './tool-errors.ts';
 export type { Agent, AnyAgent } from './agent.ts';
 export type { AgentSpec, Limits, Session } from './agent-spec.ts';
 export type { AgentName, AgentsOf, InputOf, OutputOf } from './app-types.ts';
+export type { Cache } from './cache-policy.ts';
 export type { Duration } from './duration.ts';
 export type { JsonResult, Tool, ToolContext, ToolLog, Verified } from './tool.ts';
 export type { Approval, Ask, Fallback, Retry, ToolSpec } from './tool-spec.ts';

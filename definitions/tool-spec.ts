@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Cache } from './cache-policy.ts';
 import type { Duration } from './duration.ts';
 import type { Tool, ToolContext, ToolResult, Verified } from './tool.ts';
 
@@ -75,6 +76,12 @@ type EffectSpec<I extends z.ZodObject, O extends z.ZodType | undefined> =
        * longer moves to the queue by itself.
        */
       readonly placement?: 'near' | 'queue';
+      /**
+       * Its results are kept: an equal call (this tool as it is described and built now, the same arguments, the
+       * same customer) is answered with one that is young enough, and the tool does not run. Not beside `approval`,
+       * and not for a tool whose answer depends on anything but its arguments and the customer.
+       */
+      readonly cache?: Cache;
     }
   | {
       /** A read whose arguments leave the house. */
@@ -82,6 +89,7 @@ type EffectSpec<I extends z.ZodObject, O extends z.ZodType | undefined> =
       readonly repeat?: never;
       readonly keyValid?: never;
       readonly verify?: never;
+      readonly cache?: never;
       readonly placement?: 'queue';
     }
   | {
@@ -94,6 +102,7 @@ type EffectSpec<I extends z.ZodObject, O extends z.ZodType | undefined> =
       readonly repeat: 'safe' | 'never';
       readonly keyValid?: never;
       readonly verify?: Verify<I, O>;
+      readonly cache?: never;
       readonly placement?: 'queue';
     }
   | {
@@ -103,6 +112,7 @@ type EffectSpec<I extends z.ZodObject, O extends z.ZodType | undefined> =
       /** How long the other side remembers a key. Default: '24 hours'; at most 365 days. */
       readonly keyValid?: Duration;
       readonly verify?: Verify<I, O>;
+      readonly cache?: never;
       readonly placement?: 'queue';
     };
 

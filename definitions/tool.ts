@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type {
   AskPolicy,
   AttemptPolicy,
+  CachePolicy,
   Effect,
   JsonSchema,
   Placement,
@@ -99,6 +100,7 @@ export interface ToolData {
   readonly ask?: DeclaredAsk;
   readonly question?: true;
   readonly critical?: true;
+  readonly cache?: CachePolicy;
   /** Set where something in it was declared. */
   readonly attempt?: AttemptPolicy;
   readonly resultTokensMax?: number;

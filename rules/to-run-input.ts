@@ -39,5 +39,6 @@ export function toRunInput(run: {
     ...(frozen.ask === undefined ? {} : { ask: frozen.ask }),
     ...(frozen.escalate === undefined ? {} : { escalate: frozen.escalate }),
     ...(frozen.session === undefined ? {} : { session: frozen.session }),
+    ...(frozen.cache === undefined ? {} : { cached: true }),
   };
 }

@@ -92,6 +92,9 @@ export interface RecordRead {
   readonly latencyMs: number;
   readonly costMicroUsd: number;
   readonly result?: ToolResultRecord;
+  /** Why the tool did not run, and what that saved, in micro-dollars. */
+  readonly choice?: string;
+  readonly saved?: Readonly<Record<string, number>>;
   readonly event: Readonly<Record<string, unknown>>;
 }
 
@@ -174,6 +177,11 @@ const statements = {
   openModelCall: call('open_model_call', 14),
   closeModelCall: call('close_model_call', 19),
   recordRead: call('record_read', 16),
+  /** With what a choice saved. */
+  recordSavedRead: {
+    name: 'record_saved_read',
+    text: `select * from belayer.record_read(${placeholders(18)})`,
+  },
   claimCall: call('claim_call', 10),
   closeCall: call('close_call', 15),
   closeRun: call('close_run', 4),
@@ -237,7 +245,7 @@ export function openLedger(database: Database): Ledger {
         verdict: 'recorded' | 'finished' | 'conflict' | 'no-run';
         answer: RunToolOutput | null;
         fragment: string | null;
-      }>(statements.recordRead, [
+      }>(read.saved === undefined ? statements.recordRead : statements.recordSavedRead, [
         read.run,
         read.position,
         read.token,
@@ -254,6 +262,7 @@ export function openLedger(database: Database): Ledger {
         read.result?.fragment ?? null,
         read.result?.fragmentHash ?? null,
         storableJson(read.event),
+        ...(read.saved === undefined ? [] : [read.choice ?? null, storableJson(read.saved)]),
       ]);
       if (recorded.verdict === 'no-run') throw runUnknown(read.run);
       return { ...recorded, verdict: recorded.verdict };

@@ -13,6 +13,7 @@ import { deployments } from './migrations/0008-deployments.ts';
 import { toldInTurn } from './migrations/0009-told-in-turn.ts';
 import { budgets } from './migrations/0010-budgets.ts';
 import { settlements } from './migrations/0010-settlements.ts';
+import { cache } from './migrations/0011-cache.ts';
 import { costs } from './migrations/0013-costs.ts';
 
 const step = (text: string): Migration => ({
@@ -32,6 +33,7 @@ const migrations: Record<string, Migration> = {
   '0008-deployments': step(deployments),
   '0009-told-in-turn': step(toldInTurn),
   '0010-budgets': step(budgets + settlements),
+  '0011-cache': step(cache),
   '0013-costs': step(costs),
 };
 

@@ -10,6 +10,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { LRUCache } from 'lru-cache';
 import type { ActivityDependencies, OwnBuild } from '../activities/dependencies.ts';
+import { createCallCache } from '../activities/call-cache.ts';
 import { createActivities } from '../activities/index.ts';
 import { createInFlight } from '../activities/in-flight.ts';
 import type { ModelClient } from '../activities/models/model-client.ts';
@@ -31,6 +32,7 @@ import { storedDefinition, type StoredDefinition } from '../storage/definitions.
 import { openLedger } from '../storage/ledger.ts';
 import { migrate } from '../storage/migrate.ts';
 import { startArchiver } from './archiver.ts';
+import { startCacheSweep } from './cache-sweep.ts';
 import { startBudgetSweep } from './budget-sweep.ts';
 import { startHaltSweep } from './halt-sweep.ts';
 import { startAnnouncer } from './announcer.ts';
@@ -115,6 +117,7 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
     const deps = dependencies({
       options,
       database,
+      buildId,
       log,
       ...(build && {
         build: { ...build, routing: () => readRouting(temporal, build.deployment) },
@@ -153,6 +156,7 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
     closing.push(startAnnouncer(database, workerSettings, log));
     closing.push(startHaltSweep(parts, log));
     closing.push(startBudgetSweep(parts, log));
+    closing.push(startCacheSweep(deps.cache, log));
     closing.push(startArchiver(parts, workerSettings, log));
     let stopping = false;
     const carryOut = async (): Promise<void> => {
@@ -190,10 +194,11 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
 function dependencies(parts: {
   readonly options: AgentWorkerOptions;
   readonly database: Database;
+  readonly buildId: string;
   readonly log: ReturnType<typeof createLog>;
   readonly build?: OwnBuild;
 }): ActivityDependencies {
-  const { options, database, log } = parts;
+  const { options, database, buildId, log } = parts;
   const definitions = new LRUCache<string, StoredDefinition>({ max: 1_000 });
   return {
     database,
@@ -212,6 +217,13 @@ function dependencies(parts: {
     transcripts: createTranscriptCache(),
     inFlight: createInFlight(),
     breakers: createToolBreakers(log),
+    cache: createCallCache({
+      database,
+      log,
+      buildId,
+      bytesMax:
+        (options.workerSettings.cacheMaxMb ?? limits.cacheMegabytesMaxDefault) * 1024 * 1024,
+    }),
     ...(parts.build === undefined ? {} : { build: parts.build }),
     worker: `${process.pid}@${hostname()}-${randomBytes(3).toString('hex')}`,
     log,

@@ -36,6 +36,8 @@ export interface WorkerSettings {
   readonly callsAtOnce: number;
   /** How long histories are kept behind the end of a run. Default `limits.recordingDaysDefault`. */
   readonly recordingDays?: number;
+  /** Of all kept replies and results, in MiB. Default `limits.cacheMegabytesMaxDefault`. */
+  readonly cacheMaxMb?: number;
   /** Where requests and stuck runs are announced. Absent: this worker leaves that to others. */
   readonly webhook?: WebhookSettings;
   readonly mail?: MailSettings;
@@ -81,6 +83,18 @@ const shape = z.object({
       `must be at most ${limits.recordingDaysMax} days`,
     )
     .default(limits.recordingDaysDefault),
+  BELAYER_CACHE_MAX_MB: z
+    .string()
+    .regex(
+      /^[1-9][0-9]{0,6}$/,
+      `must be a whole number of megabytes from 1 to ${limits.cacheMegabytesMax}. Example: ${limits.cacheMegabytesMaxDefault}`,
+    )
+    .transform(Number)
+    .refine(
+      (megabytes) => megabytes <= limits.cacheMegabytesMax,
+      `must be at most ${limits.cacheMegabytesMax} megabytes`,
+    )
+    .default(limits.cacheMegabytesMaxDefault),
 });
 const schema = wholeGroups(shape)
   .refine((read) => !isDeployed(read) || read.BELAYER_BUILD_ID !== undefined, {
@@ -111,6 +125,7 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     logLevel: parsed.BELAYER_LOG,
     callsAtOnce: parsed.BELAYER_CALLS_AT_ONCE,
     recordingDays: parsed.BELAYER_RECORDING_DAYS,
+    cacheMaxMb: parsed.BELAYER_CACHE_MAX_MB,
     ...(parsed.OPENAI_API_KEY === undefined ? {} : { openaiApiKey: parsed.OPENAI_API_KEY }),
     ...(parsed.OPENAI_BASE_URL === undefined ? {} : { openaiBaseUrl: parsed.OPENAI_BASE_URL }),
     ...(parsed.BELAYER_MODEL === undefined ? {} : { modelDefault: parsed.BELAYER_MODEL }),

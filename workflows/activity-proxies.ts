@@ -11,6 +11,7 @@ import {
 import type { Activities } from '../activities/index.ts';
 import type { Placement, ToolPolicy } from '../contracts/definitions.ts';
 import { limits } from '../contracts/limits.ts';
+import { equalCallWaitMs } from '../rules/equal-call-wait.ts';
 
 type Proxies = ActivityInterfaceFor<Activities>;
 
@@ -28,8 +29,9 @@ export const bookkeeping = proxyLocalActivities<Activities>({
 export function modelCall(
   placement: Placement,
   timeoutMs: number,
-  how: { readonly summary: string; readonly isLastModel: boolean },
+  how: { readonly summary: string; readonly isLastModel: boolean; readonly cached: boolean },
 ): Proxies['callModel'] {
+  const waitMs = how.cached ? equalCallWaitMs(timeoutMs) : 0;
   const modelRetry = {
     initialInterval: limits.modelRetryFirstDelayMs,
     backoffCoefficient: limits.modelRetryFactor,
@@ -39,12 +41,12 @@ export function modelCall(
   };
   if (placement === 'near')
     return proxyLocalActivities<Activities>({
-      startToCloseTimeout: timeoutMs + limits.settlingMs,
+      startToCloseTimeout: timeoutMs + limits.settlingMs + waitMs,
       retry: modelRetry,
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }).callModel;
   return proxyActivities<Activities>({
-    startToCloseTimeout: timeoutMs + limits.storageHoldMsMax + limits.settlingMs,
+    startToCloseTimeout: timeoutMs + limits.storageHoldMsMax + limits.settlingMs + waitMs,
     heartbeatTimeout: limits.heartbeatMsMax,
     retry: modelRetry,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
@@ -65,15 +67,16 @@ export function toolCall(
     maximumAttempts:
       (policy.repeat === 'never' ? 2 : 1) * policy.retry.attempts + limits.overtakenAttemptsMax,
   };
+  const waitMs = policy.cache === undefined ? 0 : equalCallWaitMs(call.timeoutMs);
   if (call.near)
     return proxyLocalActivities<Activities>({
-      startToCloseTimeout: call.timeoutMs + limits.settlingMs,
+      startToCloseTimeout: call.timeoutMs + limits.settlingMs + waitMs,
       retry,
       cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
     }).runTool;
   return proxyActivities<Activities>({
     // A verification may come before the attempt and take as long.
-    startToCloseTimeout: 2 * call.timeoutMs + limits.storageHoldMsMax + limits.settlingMs,
+    startToCloseTimeout: 2 * call.timeoutMs + limits.storageHoldMsMax + limits.settlingMs + waitMs,
     heartbeatTimeout: limits.heartbeatMsMax,
     retry,
     cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

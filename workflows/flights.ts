@@ -109,6 +109,7 @@ export async function flyModelCall(
   const callModel = modelCall(input.modelPlacement, input.modelTimeoutMs, {
     summary: `${position} ${model}`,
     isLastModel: modelIndexNow(state) + 1 >= input.models.length,
+    cached: input.cached === true,
   });
   const landed = await landing<CallModelOutput>(run, 'again', () => ({
     near,

@@ -10,8 +10,12 @@ import { limits } from '../contracts/limits.ts';
 import { bookkeeping } from './activity-proxies.ts';
 import type { AgentRun } from './agent-run.ts';
 
-/** What a worker or an operator mends while the run waits: nothing of it is the run's failure. */
-const waitable = new Set<string>([failureType.storageUnavailable, failureType.noWorker]);
+/** What a worker, an operator or another run mends while the run waits: nothing of it is the run's failure. */
+const waitable = new Set<string>([
+  failureType.storageUnavailable,
+  failureType.noWorker,
+  failureType.equalCallUnderWay,
+]);
 
 export interface Failed {
   readonly type: string;

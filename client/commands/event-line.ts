@@ -17,11 +17,13 @@ function what(event: RunEvent): string {
       return `forked from ${safeLine(event.of, 300)} at ${safeLine(event.position, 40)} by ${safeLine(event.by)}${event.edit === undefined ? '' : `: ${safeLine(event.edit, 400)}`}${event.reason === undefined ? '' : ` (${safeLine(event.reason, 400)})`}`;
     case 'model.replied':
       if (event.given === true) return `${replied(event)}, as it is on record`;
+      if (event.cached === true)
+        return `${replied(event)}, as it was kept  ${duration(event.latencyMs)}`;
       return `${safeLine(event.model)} ${replied(event)}${attempt(event)}  ${event.inputTokens}+${event.outputTokens} tokens  ${usd(event.costMicroUsd)}  ${duration(event.latencyMs)}`;
     case 'model.failed':
       return `${safeLine(event.model)} failed: ${safeLine(event.type)}${attempt(event)}, ${event.retryable ? 'is tried again' : 'is not tried again'}`;
     case 'tool.finished':
-      return `${safeLine(event.tool)} ${event.status === 'ok' ? 'ok' : `failed${event.code === undefined ? '' : ` (${safeLine(event.code)})`}`}${attempt(event)}  ${duration(event.latencyMs)}`;
+      return `${safeLine(event.tool)} ${event.status === 'ok' ? 'ok' : `failed${event.code === undefined ? '' : ` (${safeLine(event.code)})`}`}${event.cached === true ? ', as it was kept' : attempt(event)}  ${duration(event.latencyMs)}`;
     case 'tool.failed':
       return `${safeLine(event.tool)} failed (${safeLine(event.code)})${attempt(event)}, ${nextOf[event.next] ?? safeLine(event.next)}`;
     case 'request.opened':

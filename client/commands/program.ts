@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { packageFolder } from '../../servers/package-folder.ts';
 import { addBudgetCommands } from './budget-commands.ts';
 import { addCostCommands } from './cost-commands.ts';
+import { addCacheCommands } from './cache-commands.ts';
 import { addDecidingCommands } from './deciding-commands.ts';
 import { addDeploymentCommands } from './deployment-commands.ts';
 import { exitCode, exitCodeOfError, isBelayerError, WrongUsage } from './exit-codes.ts';
@@ -57,6 +58,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addDecidingCommands(program, carry);
   addBudgetCommands(program, carry);
   addCostCommands(program, carry);
+  addCacheCommands(program, carry);
   addReplayingCommands(program, carry);
   addDeploymentCommands(program, carry);
   addForkingCommands(program, carry);

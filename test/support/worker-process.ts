@@ -20,6 +20,7 @@ export interface WorkerProcess {
 
 const mains = {
   payments: fileURLToPath(new URL('./worker-main.ts', import.meta.url)),
+  cache: fileURLToPath(new URL('./cache-worker-main.ts', import.meta.url)),
   budgets: fileURLToPath(new URL('./budget-worker-main.ts', import.meta.url)),
 };
 

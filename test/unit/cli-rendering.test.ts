@@ -142,6 +142,21 @@ test('an event is one line with where, what, how much and how long', () => {
   ).toBe(
     '1            gpt-5-mini asks for order, bad\\u{1b}[2J, attempt 2  101+5 tokens  $0.000036  1.2 s',
   );
+  const kept = { position: '1', attempt: 1, latencyMs: 3, cached: true } as const;
+  const nothing = { costMicroUsd: 0, inputTokens: 0, outputTokens: 0, calls: [] };
+  expect(
+    eventLine({
+      ...base,
+      ...kept,
+      ...nothing,
+      kind: 'model.replied',
+      model: 'm',
+      outcome: 'final',
+    }),
+  ).toBe('1            gave its output, as it was kept  3 ms');
+  expect(
+    eventLine({ ...base, ...kept, kind: 'tool.finished', tool: 'order', status: 'ok', tookMs: 90 }),
+  ).toBe('1            order ok, as it was kept  3 ms');
   expect(eventLine({ ...base, kind: 'run.halting', reason: `so\n${escape}`, by: 'ann' })).toBe(
     '-            halted by ann: so \\u{1b}[2J',
   );
