@@ -6,5 +6,7 @@ export { readDuration, toMilliseconds } from './duration.ts';
 export { freezeAgent, type Surroundings } from './freeze.ts';
 export { hiddenToolsOf } from './tool-fallback.ts';
 export type { FallbackTool } from './tool.ts';
+export { show } from './show.ts';
+export type { AgentFunctions } from './routing-spec.ts';
 export { isNotDone, isToolError } from './tool-errors.ts';
 export * from './index.ts';
