@@ -16,6 +16,7 @@ import type {
   SteerMessage,
 } from '../contracts/messages.ts';
 import { approvalPosition, type Position, questionPosition } from '../contracts/positions.ts';
+import { afterTriedAgain } from './choose-model.ts';
 import { newRequest } from './new-request.ts';
 import {
   type CallState,
@@ -361,7 +362,9 @@ function afterRunDecision(state: RunState, request: RequestState, decision: Deci
           ],
         };
   // The models are tried again from the first.
-  return request.about === 'model' ? { ...guided, modelIndex: 0, fallbacks: 0 } : guided;
+  return request.about === 'model'
+    ? { ...afterTriedAgain(guided), modelIndex: 0, fallbacks: 0 }
+    : guided;
 }
 
 function refusedNote(state: RunState, request: RequestState, decision: Decision): ToolErrorNote {

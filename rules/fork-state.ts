@@ -5,7 +5,7 @@ import type {
   EntryRef,
   TranscriptHead,
 } from '../contracts/agent-run.ts';
-import type { RunState } from './run-state.ts';
+import { chosen, type RunState } from './run-state.ts';
 
 /**
  * From the state in which a model call is launched. What the parent had spent and worked, how it was
@@ -37,8 +37,13 @@ export function toForkCarried(
     ...(session === undefined ? {} : { session: toForkSession(session, state.step) }),
     ...(fallbacks === 0 ? {} : { fallbacks }),
     ...(interrupts === 0 ? {} : { interrupts }),
+    ...(changed.otherModels ? raisedOnly(state) : chosen(state)),
   };
 }
+
+/** Of other models nothing was chosen; how often a larger one was asked is in the position all the same. */
+const raisedOnly = ({ choice }: RunState): Pick<CarriedState, 'choice'> =>
+  choice === undefined || choice.ups === 0 ? {} : { choice: { ...choice, wanted: 0, index: 0 } };
 
 /** The turn goes on; its steps and its working time are counted from here. */
 function toForkSession(session: NonNullable<RunState['session']>, step: number): CarriedSession {
