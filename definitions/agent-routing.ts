@@ -40,7 +40,7 @@ export function readRouting(
   }
   if (fields['route'] !== undefined && fields['models'] === undefined)
     mistakes.add('`route` chooses between `models`, which are missing');
-  const cascade = readCascade(fields, { tiers, outputSchema }, read, mistakes);
+  const cascade = readCascade(fields, outputSchema, read, mistakes);
   const stopWhen = readStopWhen(fields['stopWhen'], outputSchema, read, mistakes);
   return {
     ...(tiers === undefined ? {} : { tiers }),
@@ -105,10 +105,7 @@ function readTiers(
 
 function readCascade(
   { cascade, models }: Fields,
-  known: {
-    readonly tiers: readonly Tier[] | undefined;
-    readonly outputSchema: JsonSchema | undefined;
-  },
+  outputSchema: JsonSchema | undefined,
   read: FieldReader,
   mistakes: Mistakes,
 ): CascadePolicy | undefined {
@@ -122,11 +119,10 @@ function readCascade(
     );
     return undefined;
   }
-  if (models === undefined || known.tiers?.length === 1)
-    mistakes.add('`cascade` goes up through `models`: name at least two');
+  const names = typeof models === 'object' && models !== null ? Object.keys(models) : [];
+  if (names.length < 2) mistakes.add('`cascade` goes up through `models`: name at least two');
   const fields = cascade === true ? {} : (cascade as Fields);
   checkKeys(fields, { where: 'cascade.', known: ['from', 'confidence', 'atLeast'] }, mistakes);
-  const names = (known.tiers ?? []).map(({ name }) => name);
   const { from } = fields;
   if (from !== undefined && !names.includes(from as string))
     mistakes.add(`\`cascade.from\`: ${show(from)} is none of ${quoted(names)}`);
@@ -134,7 +130,7 @@ function readCascade(
     mistakes.add(`\`cascade.from\`: ${show(from)} is the last tier, with none to go up to`);
   const both = fields['confidence'] !== undefined || fields['atLeast'] !== undefined;
   const confidence = both
-    ? readConfidence('cascade', fields, { outputSchema: known.outputSchema, read, mistakes })
+    ? readConfidence('cascade', fields, { outputSchema, read, mistakes })
     : undefined;
   return Object.freeze({
     from: Math.max(0, names.indexOf(from as string)),

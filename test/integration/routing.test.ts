@@ -182,7 +182,7 @@ describe('a cascade', () => {
       return small(request) ? reply.text('no idea') : reply.text('It is shipped.');
     });
     const run = await world.belayer.start('cascade-talker' as never, { input: 'Where is A-1?' as never, key: 'talk' }); // prettier-ignore
-    expect(await (await run.turn(1)).output()).toBe('It is shipped.');
+    expect(await run.turn(1).output()).toBe('It is shipped.');
     await (await world.belayer.send('cascade-talker' as never, { session: 'talk', message: 'Again?' })).output(); // prettier-ignore
     expect(models()).toEqual(['test-model', 'test-model', 'dear-model', 'test-model', 'test-model', 'dear-model']); // prettier-ignore
     expect(JSON.stringify(lastMessages(world))).not.toContain('no idea');
@@ -289,7 +289,7 @@ describe('stopWhen', () => {
       reply.text('Shipped.'),
     ]);
     const run = await world.belayer.start('sure-talker' as never, { input: 'Where?' as never, key: 'sure' }); // prettier-ignore
-    expect(await (await run.turn(1)).output()).toBe('Surely shipped.');
+    expect(await run.turn(1).output()).toBe('Surely shipped.');
     expect(asked.order).toBe(0);
     await (await world.belayer.send('sure-talker' as never, { session: 'sure', message: 'Really?' })).output(); // prettier-ignore
     expect(asked.order).toBe(1);
