@@ -9,7 +9,7 @@ import { type Reruns, startReruns } from '../../testing/rerun/rerun.ts';
 import { eventually } from '../support/eventually.ts';
 import { eventsOf, expectSound, lastMessages } from '../support/forks.ts';
 import { recordingOf } from '../support/recording-of.ts';
-import { asked, routedApp } from '../support/routed-app.ts';
+import { asked, routedApp, routedAppOf } from '../support/routed-app.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -242,6 +242,57 @@ describe('a cascade', () => {
     expect(row).toMatchObject({ outcome: 'failed', code: 'FunctionFailed' });
     expect(row?.costMicroUsd).toBeGreaterThan(0);
     expect(row?.costMicroUsd).toBeLessThan(row?.reservedMicroUsd ?? 0);
+  });
+});
+
+/** A rerun of a recording with a later version of the application. */
+async function withToday(run: Run, now: Parameters<typeof routedAppOf>[0]) {
+  const later = await startReruns(routedAppOf(now), { environment: {} });
+  try {
+    return await later.rerun(readRecording(await recordingOf(world, run.id)));
+  } finally {
+    await later.close();
+  }
+}
+
+test('a rerun says where today’s route, check or stopWhen would have gone another way', async () => {
+  world.provider.script([reply.tools({ order: { id: 'A-1' } }), reply.text('Shipped.')]);
+  const routed = await start('router', { mail: 'A mail of more than twenty characters' });
+  await routed.output();
+  expect(await withToday(routed, { longFrom: 100 })).toMatchObject({
+    verdict: 'stopped',
+    prompt: { position: '1', path: 'model', recorded: 'dear-model', now: 'test-model' },
+  });
+  world.provider.script([reply.json({ text: 'yes', sure: 1 })]);
+  const cascade = await start('cascade', 'Hi');
+  await cascade.output();
+  expect(await withToday(cascade, { rude: 'yes' })).toMatchObject({
+    verdict: 'decisions-differ',
+    decision: { position: '1', why: 'a larger model is asked' },
+  });
+  world.provider.script([reply.json({ text: 'rude', sure: 1 }), reply.json({ text: 'yes', sure: 1 })]); // prettier-ignore
+  const raised = await start('cascade', 'Hi');
+  await raised.output();
+  expect(await withToday(raised, { rude: 'never' })).toMatchObject({
+    verdict: 'decisions-differ',
+    decision: { position: '1', why: 'no larger model is asked' },
+  });
+  world.provider.script([reply.tools({ order: { id: 'A-1' } })]);
+  const stopped = await start('stopper', 'Where?');
+  await stopped.output();
+  expect(await withToday(stopped, { shipped: 'never' })).toMatchObject({
+    verdict: 'stopped',
+    stopped: { position: '2', because: expect.stringContaining('`stopWhen` ended the run before this call; today it does not') }, // prettier-ignore
+  });
+  world.provider.script([
+    reply.tools({ order: { id: 'B-2' } }),
+    reply.json({ text: 'open', sure: 1 }),
+  ]);
+  const answered = await start('stopper', 'Where?');
+  await answered.output();
+  expect(await withToday(answered, { shipped: 'open' })).toMatchObject({
+    verdict: 'output-changed',
+    output: { now: { text: '{"sure":1,"text":"B-2 is shipped."}' } },
   });
 });
 

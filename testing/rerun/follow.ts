@@ -13,7 +13,6 @@ import type { ModelResponse } from '../../activities/models/model-client.ts';
 import type { CallModelOutput, Spent } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { afterModelReply } from '../../rules/transitions.ts';
-import { modelIndexNow } from '../../rules/choose-model.ts';
 import { isGiven, type RunState } from '../../rules/run-state.ts';
 import type { Launch, Replied } from '../replay/strict-replay.ts';
 import { compareDecisions } from './compare-decisions.ts';
@@ -23,6 +22,7 @@ import { recordedReply } from './recorded-reply.ts';
 import type { RecordedTools } from './recorded-tools.ts';
 import type { RerunPrompt } from './rerun-transcript.ts';
 import { type Rerunning, RerunStopped } from './rerunning.ts';
+import { todaysModelIndex } from './todays-tier.ts';
 
 /** What a replay of the run told, in order. */
 export type ReplayedMoment =
@@ -36,6 +36,8 @@ export async function follow(
   tools: RecordedTools,
 ): Promise<RunState | undefined> {
   let hasBegun = false;
+  /** What came of the newest reply that the run took. */
+  let before: RunState | undefined;
   for (const [index, moment] of moments.entries()) {
     if (moment.kind === 'replied') continue;
     const { state, position } = moment;
@@ -51,8 +53,9 @@ export async function follow(
     hasBegun = true;
     const next = moments[index + 1];
     const replied = next?.kind === 'replied' && next.position === position ? next : undefined;
-    const parted = await followModel(rerun, state, position, replied?.state);
+    const parted = await followModel(rerun, state, position, { before, after: replied?.state });
     if (parted !== undefined) return parted;
+    before = replied?.state ?? before;
   }
   return undefined;
 }
@@ -61,10 +64,13 @@ async function followModel(
   rerun: Rerunning,
   state: RunState,
   position: Position,
-  after: RunState | undefined,
+  {
+    before,
+    after,
+  }: { readonly before: RunState | undefined; readonly after: RunState | undefined },
 ): Promise<RunState | undefined> {
   const { recorded, today, settings } = rerun;
-  const model = today.model(modelIndexNow(state));
+  const model = today.model(await todaysModelIndex(rerun, state, position, before));
   const entries = state.entries.map((entry) => rerun.message(entry));
   const prompt = rerun.transcript.prompt(model, entries);
   const sent = rerun.sentAt(position);
