@@ -19,6 +19,8 @@ export function toForkCarried(
     readonly transcript: TranscriptHead;
     /** Other models: their chain begins at the first. */
     readonly otherModels: boolean;
+    /** Another input: what was routed by the parent's is routed anew. */
+    readonly otherInput?: boolean;
   },
 ): CarriedState {
   const { session, escalations, repairsForgiven, fallbacks, interrupts } = state;
@@ -37,8 +39,17 @@ export function toForkCarried(
     ...(session === undefined ? {} : { session: toForkSession(session, state.step) }),
     ...(fallbacks === 0 ? {} : { fallbacks }),
     ...(interrupts === 0 ? {} : { interrupts }),
-    ...(changed.otherModels ? raisedOnly(state) : chosen(state)),
+    ...(changed.otherModels
+      ? raisedOnly(state)
+      : chosen(changed.otherInput === true ? unrouted(state) : state)),
   };
+}
+
+/** A larger model that was asked stays asked: it is in the position. */
+function unrouted(state: RunState): RunState {
+  if (state.choice === undefined || state.choice.ups > 0) return state;
+  const { choice: _, ...rest } = state;
+  return rest;
 }
 
 /** Of other models nothing was chosen; how often a larger one was asked is in the position all the same. */

@@ -1,7 +1,13 @@
 /** Which model a call is made with and why, and runs that end before their model says so: real runs, end to end. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { Readable } from 'node:stream';
+import { eventLine } from '../../client/commands/event-line.ts';
+import { attemptLine } from '../../client/commands/run-text.ts';
 import type { Run } from '../../client/index.ts';
+import { importRecording } from '../../client/recordings/import-recording.ts';
 import type { RunEvent } from '../../contracts/events.ts';
+import { openDatabase } from '../../storage/database.ts';
+import { migrate } from '../../storage/migrate.ts';
 import { type AttemptRow, readJournal } from '../../storage/reading-runs.ts';
 import { readRecording } from '../../storage/recordings/read-recording.ts';
 import { fault, reply } from '../../testing/index.ts';
@@ -202,6 +208,13 @@ describe('a cascade', () => {
     const named = await run.fork({ at: '1/up-1', edit: { model: 'other-model' } });
     expect(await named.output()).toEqual({ text: 'yes', sure: 0.9 });
     expect((await journal(named)).map(({ position, tier }) => [position, tier])).toEqual([['1/up-1', null]]); // prettier-ignore
+    // Another input is routed anew.
+    const mail = await start('router', { mail: 'A mail of more than twenty characters' });
+    world.provider.script(() => reply.text('yes'));
+    await mail.output();
+    const short = await mail.fork({ at: '1', edit: { message: { mail: 'Short.' } } });
+    expect(await short.output()).toBe('yes');
+    expect((await journal(short)).map(({ tier, choice }) => [tier, choice])).toEqual([['small', 'route']]); // prettier-ignore
     const given = await run.fork({ at: '1', edit: { reply: { output: { text: 'so', sure: 0 } } } });
     expect(await given.output()).toEqual({ text: 'so', sure: 0 });
     await expectSame(given, 0);
@@ -243,6 +256,37 @@ describe('a cascade', () => {
     expect(row?.costMicroUsd).toBeGreaterThan(0);
     expect(row?.costMicroUsd).toBeLessThan(row?.reservedMicroUsd ?? 0);
   });
+});
+
+test('what was rejected is shown, compared and imported with its run, and is a step of none', async () => {
+  world.provider.script((request) => (small(request) ? reply.text('no json') : reply.json({ text: 'yes', sure: 0.9 }))); // prettier-ignore
+  const [run, same] = [await start('cascade', 'Hi'), await start('cascade', 'Hi')];
+  await Promise.all([run.output(), same.output()]);
+  const lines = (await eventsOf(run)).map(eventLine);
+  expect(lines[1]).toMatch(/^1 +test-model \(small, first tier\) wrote an output that will not do: misfit: Your reply is not valid JSON/); // prettier-ignore
+  expect(lines[2]).toMatch(/^1\/up-1 +dear-model \(large, up: misfit: .*\) gave its output/);
+  const [first] = (await journal(run)).map(attemptLine);
+  expect(first).toContain('small, first tier');
+  expect(await world.belayer.diff(run.id, same.id)).toMatchObject({ same: true, sameCalls: 2 });
+  const text = await recordingOf(world, run.id);
+  expect(await world.belayer.diff(run.id, { recording: text })).toMatchObject({ same: true, b: { steps: 1 } }); // prettier-ignore
+  // In a second database on the same server.
+  await world.database.query({ text: 'create database elsewhere' });
+  const url = new URL(world.servers.addresses.databaseUrl);
+  url.pathname = '/elsewhere';
+  const there = openDatabase({ url: url.href });
+  try {
+    await migrate(there);
+    const bytes = Readable.from([Buffer.from(text)]);
+    await importRecording({ database: there, by: 'tester' }, bytes);
+    expect(await readJournal(there, run.id)).toEqual(await readJournal(world.database, run.id));
+  } finally {
+    await there.close();
+  }
+  world.provider.script([reply.json({ text: 'yes', sure: 0.9 })]);
+  const other = await start('cascade', 'Hi');
+  await other.output();
+  expect(await world.belayer.diff(run.id, other.id)).toMatchObject({ same: false, partsAt: '1' });
 });
 
 /** A rerun of a recording with a later version of the application. */
