@@ -179,6 +179,18 @@ describe('a cascade', () => {
     expect(lastMessages(world).at(-1)?.content).toContain('Say it politely to Hi (large).');
     expect((await replied(run)).at(-1)).toMatchObject({ problem: 'confidence 0.5 is under 0.8' });
     await expectSame(run);
+    // Forked at each of its calls, it comes to the same from there.
+    for (const [at, prompts] of [
+      ['1', 3],
+      ['1/up-1', 2],
+      ['1/repair-1', 1],
+    ] as const) {
+      const fork = await run.fork({ at });
+      expect(await fork.output()).toEqual({ text: 'kind', sure: 0.5 });
+      expect(await journal(fork)).toHaveLength(prompts);
+      expect(await fork.status()).toMatchObject({ steps: 1 });
+      await expectSame(fork, prompts);
+    }
   });
 
   test('begins each step with the small model, tools do not make it go up, and a session never sees what was rejected', async () => {
@@ -189,6 +201,8 @@ describe('a cascade', () => {
     });
     const run = await world.belayer.start('cascade-talker' as never, { input: 'Where is A-1?' as never, key: 'talk' }); // prettier-ignore
     expect(await run.turn(1).output()).toBe('It is shipped.');
+    // Of a run that goes on: what was rejected is no step.
+    expect((await run.status()).steps).toBe(2);
     await (await world.belayer.send('cascade-talker' as never, { session: 'talk', message: 'Again?' })).output(); // prettier-ignore
     expect(models()).toEqual(['test-model', 'test-model', 'dear-model', 'test-model', 'test-model', 'dear-model']); // prettier-ignore
     expect(JSON.stringify(lastMessages(world))).not.toContain('no idea');
