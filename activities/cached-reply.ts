@@ -9,17 +9,20 @@
 import type { CallModelInput, CallModelOutput } from '../contracts/agent-run.ts';
 import type { CachePolicy } from '../contracts/definitions.ts';
 import { limits } from '../contracts/limits.ts';
+import { stepOf } from '../contracts/positions.ts';
 import type { AnyAgent } from '../definitions/internal.ts';
 import { cacheScope } from '../rules/cache-scope.ts';
 import { equalCallWaitMs } from '../rules/equal-call-wait.ts';
 import { readReply } from '../rules/render-message.ts';
 import type { EntryContent, KeptEntry, WantedEntry } from '../storage/cache.ts';
 import { untilStored } from '../storage/database.ts';
+import type { StoredDefinition } from '../storage/definitions.ts';
 import type { ActivityCall } from './activity-call.ts';
 import type { CacheLease, Taken } from './call-cache.ts';
+import { problemIn, takeReply, tierOf } from './deciding/take-reply.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { HaltedSignal, InterruptedSignal } from './in-flight.ts';
-import { judgeReply, type Judgement } from './judge-reply.ts';
+import type { Judgement } from './judge-reply.ts';
 import { answerBefore, modelAnswer } from './model-answer.ts';
 import type { ModelResponse } from './models/model-client.ts';
 import type { PreparedPrompt } from './prepare-prompt.ts';
@@ -30,8 +33,11 @@ export interface CachedCall {
   readonly call: ActivityCall;
   readonly input: CallModelInput;
   readonly agent: AnyAgent;
+  readonly definition: StoredDefinition;
   readonly prompt: PreparedPrompt;
   readonly policy: CachePolicy;
+  /** The run's parsed input, where the agent's functions look at it. */
+  readonly given: unknown;
 }
 
 /** @param make  Asks the model as ever; what it accepts it gives to `keep`. */
@@ -44,7 +50,7 @@ export async function throughCache(
   const began = performance.now();
   await prompt.load();
   const wanted = wantedBy(cached);
-  const taken = await takeReply(deps, cached, wanted);
+  const taken = await takeEntry(deps, cached, wanted);
   if ('output' in taken) return taken.output;
   if (taken.kind === 'make') return makeAndKeep(taken.lease, make);
   const given = await giveKept(deps, cached, taken.entry, began);
@@ -81,7 +87,7 @@ function wantedBy({ call, input, agent, prompt, policy }: CachedCall): WantedEnt
 }
 
 /** A halt and a message that interrupts end a wait as they end a call. */
-async function takeReply(
+async function takeEntry(
   deps: ActivityDependencies,
   { call, input, agent }: CachedCall,
   wanted: WantedEntry,
@@ -109,13 +115,19 @@ const nothing = { costMicroUsd: 0, tokens: 0 };
 /** Undefined where it would not be accepted, or where nothing may be claimed: the ordinary way says why. */
 async function giveKept(
   deps: ActivityDependencies,
-  { call, input, agent, prompt }: CachedCall,
+  { call, input, agent, definition, prompt, given }: CachedCall,
   entry: KeptEntry,
   began: number,
 ): Promise<CallModelOutput | undefined> {
   const { body: fragment, about } = entry;
   const reply = { ...readReply(fragment), finishReason: about.finishReason ?? 'unknown' };
-  const judged = await judgeReply(agent, reply);
+  const taken = await takeReply(agent, definition.frozen, reply, {
+    step: stepOf(input.position),
+    model: input.model,
+    mayRaise: input.mayRaise === true,
+    input: given,
+  });
+  const { judged, shortCircuit } = taken;
   if (!isAccepted(judged, reply)) return undefined;
   const deadlineMs = Date.now() + (input.near === true ? 0 : limits.storageHoldMsMax);
   const opened = await untilStored(
@@ -138,6 +150,7 @@ async function giveKept(
   const known = answerBefore(opened, call.run);
   if (known !== undefined) return known;
   if (opened.verdict !== 'claimed') return undefined;
+  const tier = tierOf(definition.frozen, input.model);
   const { answer, transcript } = await recordReply(deps, {
     call,
     input,
@@ -157,10 +170,15 @@ async function giveKept(
       latency_ms: Math.round(performance.now() - began),
       model: about.model ?? null,
       finish_reason: about.finishReason ?? null,
+      tier: tier ?? null,
       choice: choiceOf(entry),
       saved: { cache: entry.costMicroUsd },
     },
     event: {
+      ...(tier === undefined ? {} : { tier }),
+      ...(input.choice === undefined ? {} : { because: input.choice }),
+      ...(shortCircuit === undefined ? {} : { shortCircuit }),
+      ...problemIn(taken),
       inputTokens: 0,
       outputTokens: 0,
       latencyMs: Math.round(performance.now() - began),

@@ -14,7 +14,8 @@ import type {
   StopReason,
   TranscriptHead,
 } from '../contracts/agent-run.ts';
-import { failureType } from '../contracts/failures.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
+import { stepOf } from '../contracts/positions.ts';
 import { limits } from '../contracts/limits.ts';
 import { assistantMessage } from '../rules/render-message.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
@@ -24,13 +25,23 @@ import type { StoredDefinition } from '../storage/definitions.ts';
 import { sha256 } from '../storage/hash.ts';
 import type { OpenedModelCall } from '../storage/ledger.ts';
 import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
+import { cheaperModel } from './cheaper-model.ts';
+import { requireFunctions } from './deciding/call-function.ts';
+import { routingSaved } from './deciding/savings.ts';
+import {
+  needsInput,
+  problemIn,
+  takeReply,
+  type TakenReply,
+  tierOf,
+} from './deciding/take-reply.ts';
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
 import type { CacheLease } from './call-cache.ts';
 import { keptReply, throughCache } from './cached-reply.ts';
 import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
 import { giveReply } from './give-reply.ts';
-import { judgeReply, type Judgement } from './judge-reply.ts';
+import type { Judgement } from './judge-reply.ts';
 import { answerBefore, modelAnswer } from './model-answer.ts';
 import type { ModelResponse } from './models/model-client.ts';
 import { ModelFailure } from './models/model-failure.ts';
@@ -39,6 +50,8 @@ import { overBudget, refusingBudget, untilRoom, type WantedOfBudget } from './ov
 import { costMicroUsd, type Price, priceNote, worstCaseMicroUsd } from './models/prices.ts';
 import { type PreparedPrompt, preparePrompt } from './prepare-prompt.ts';
 import { recordReply } from './record-reply.ts';
+import { runInput } from './run-input.ts';
+import { shortCircuit, stopBeforeCall } from './stop-before-call.ts';
 import { streamDeltas } from './stream-deltas.ts';
 import { closePrompt, withMessages } from './transcript-cache.ts';
 
@@ -63,6 +76,8 @@ interface Attempt {
   readonly agent: AnyAgent;
   readonly price: Price;
   readonly prompt: PreparedPrompt;
+  /** The run's parsed input, where functions of the agent look at replies. */
+  readonly given: unknown;
   readonly opened: OpenedModelCall;
   readonly reservedMicroUsd: number;
   readonly reservedTokens: number;
@@ -80,6 +95,7 @@ async function attemptModelCall(
   const definition = await deps.definitionOf(input.definition);
   // A worker without the agent's code could not judge the reply: it must not pay for one.
   const agent = findAgent(deps, definition);
+  requireFunctions(agent, definition.frozen);
   const price = deps.priceOf(input.model);
   if (price === undefined)
     throw ApplicationFailure.create({
@@ -88,13 +104,16 @@ async function attemptModelCall(
       nonRetryable: true,
     });
   const prompt = await preparePrompt(deps, call.run, input, definition);
-  const made = { call, input, definition, agent, price, prompt };
+  const given = needsInput(definition.frozen)
+    ? await runInput(deps, call.run, input.transcript.chain, agent)
+    : undefined;
+  const stopped = await stopBeforeCall(deps, call, { input, definition, agent, prompt, given });
+  if (stopped !== undefined) return stopped;
+  const made = { call, input, definition, agent, price, prompt, given };
   const policy = definition.frozen.cache;
   return policy === undefined
     ? openAndSend(deps, { ...made, keep: undefined })
-    : throughCache(deps, { call, input, agent, prompt, policy }, (keep) =>
-        openAndSend(deps, { ...made, keep }),
-      );
+    : throughCache(deps, { ...made, policy }, (keep) => openAndSend(deps, { ...made, keep }));
 }
 
 async function openAndSend(
@@ -117,7 +136,19 @@ async function openAndSend(
     return budgetStop(opened, {
       reservedMicroUsd,
       reservedTokens,
-      cheaper: () => cheaperModel(deps, { input, definition, price, prompt }),
+      cheaper: () =>
+        cheaperModel(
+          definition.frozen,
+          {
+            model: input.model,
+            price,
+            bounds: {
+              promptTokensMax: prompt.bytes,
+              outputTokensMax: definition.frozen.limits.outputTokens,
+            },
+          },
+          deps.priceOf,
+        ),
     });
   prompt.complete(opened.fragments);
   const attempt: Attempt = { ...made, opened, reservedMicroUsd, reservedTokens, deadlineMs };
@@ -191,26 +222,6 @@ async function open(
   const tightest = () => reserve(prompt.canCount ? tokens : prompt.tokensMax, prompt.wantFrom);
   return untilRoom(await tightest(), tightest, patience);
 }
-
-/** The next model of the chain that costs less for this prompt at worst; whether it fits, its claim says. */
-function cheaperModel(
-  deps: ActivityDependencies,
-  { input, definition, price, prompt }: Pick<Attempt, 'input' | 'definition' | 'price' | 'prompt'>,
-): number | undefined {
-  const { models, limits: own } = definition.frozen;
-  const bounds = { promptTokensMax: prompt.bytes, outputTokensMax: own.outputTokens };
-  const present = worstCaseMicroUsd(price, bounds);
-  const behind = models.findIndex(
-    (model, index) =>
-      index > models.indexOf(input.model) && worstCaseOf(deps.priceOf(model), bounds) < present,
-  );
-  return behind < 0 ? undefined : behind;
-}
-
-const worstCaseOf = (
-  price: Price | undefined,
-  bounds: { readonly promptTokensMax: number; readonly outputTokensMax: number },
-): number => (price === undefined ? Infinity : worstCaseMicroUsd(price, bounds));
 
 const nothingReserved = { reservedMicroUsd: 0, reservedTokens: 0 };
 
@@ -291,10 +302,23 @@ async function closeReplied(
   reply: ModelResponse,
   journal: Readonly<Record<string, unknown>>,
 ): Promise<CallModelOutput> {
-  const { call, input, opened, prompt, deadlineMs } = attempt;
+  const { call, input, opened, prompt, deadlineMs, definition } = attempt;
   const { usage } = reply;
-  const judged = await judgeReply(attempt.agent, reply);
+  let taken: TakenReply;
+  try {
+    taken = await takeReply(attempt.agent, definition.frozen, reply, {
+      step: stepOf(input.position),
+      model: input.model,
+      mayRaise: input.mayRaise === true,
+      input: attempt.given,
+    });
+  } catch (error) {
+    if (!(error instanceof BelayerError) || error.type !== failureType.functionFailed) throw error;
+    return closeFailed(deps, attempt, functionFailure(error, reply), journal);
+  }
+  const { judged } = taken;
   const fragment = assistantMessage(reply);
+  const chosen = choiceOf(attempt);
   const cost = settledCost(attempt, usage);
   const { answer, transcript } = await recordReply(deps, {
     call,
@@ -318,8 +342,13 @@ async function closeReplied(
       reasoning_tokens: usage?.reasoningTokens ?? null,
       price: priceNote(attempt.price),
       request_id: reply.providerRequestId ?? null,
+      ...chosen.journal,
+      ...savedBy(deps, attempt, { taken, usage, cost }),
     },
     event: {
+      ...chosen.event,
+      ...(taken.shortCircuit === undefined ? {} : { shortCircuit: taken.shortCircuit }),
+      ...problemIn(taken),
       inputTokens: usage?.inputTokens ?? 0,
       outputTokens: usage?.outputTokens ?? 0,
       latencyMs: Math.round(reply.latencyMs),
@@ -332,6 +361,54 @@ async function closeReplied(
     if (kept !== undefined) await attempt.keep?.(kept);
   }
   return answer;
+}
+
+/** The reply is there and paid for, and nobody can say what to do with it. */
+const functionFailure = ({ type, message }: BelayerError, reply: ModelResponse): ModelFailure =>
+  new ModelFailure(message, {
+    type,
+    retryable: false,
+    charge: 'unknown',
+    usage: reply.usage,
+    contextOverflow: false,
+    detail: message,
+    providerRequestId: reply.providerRequestId,
+  });
+
+/** Of an agent with tiers: which one it was, and why. */
+function choiceOf({ input, definition: { frozen } }: Attempt) {
+  if (input.choice === undefined) return { journal: {}, event: {} };
+  const tier = tierOf(frozen, input.model);
+  return {
+    journal: { tier: tier ?? null, choice: input.choice },
+    event: { ...(tier === undefined ? {} : { tier }), because: input.choice },
+  };
+}
+
+function savedBy(
+  deps: ActivityDependencies,
+  { input, definition }: Attempt,
+  made: {
+    readonly taken: TakenReply;
+    readonly usage: ModelUsage | undefined;
+    readonly cost: Spent;
+  },
+) {
+  const { taken, usage, cost } = made;
+  const routing = routingSaved(
+    definition.frozen,
+    {
+      model: input.model,
+      usage,
+      costMicroUsd: cost.costMicroUsd,
+      isRejected: taken.judged.kind === 'rejected',
+    },
+    deps.priceOf,
+  );
+  // What the calls beside it, and the model behind them, would have cost nobody knows.
+  const early = taken.shortCircuit === undefined ? {} : { [shortCircuit]: 0 };
+  if (routing === undefined && taken.shortCircuit === undefined) return {};
+  return { saved: { ...(routing === undefined ? {} : { routing }), ...early } };
 }
 
 function toOutput(
@@ -381,6 +458,7 @@ async function closeFailed(
         tokens: charged.tokens,
         journal: {
           ...journal,
+          ...choiceOf(attempt).journal,
           price: priceNote(attempt.price),
           request_id: failure?.providerRequestId ?? null,
           status: failure?.status ?? null,

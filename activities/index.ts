@@ -13,6 +13,7 @@ import {
 } from './run-end.ts';
 import { createMayMove } from './may-move.ts';
 import { createProposeFallback } from './propose-fallback.ts';
+import { createRouteModel } from './route-model.ts';
 import { createRunTool } from './run-tool.ts';
 import { createReadOutput, createStartRun } from './start-run.ts';
 
@@ -20,6 +21,7 @@ import { createReadOutput, createStartRun } from './start-run.ts';
 export function createActivities(deps: ActivityDependencies) {
   return {
     callModel: createCallModel(deps),
+    routeModel: createRouteModel(deps),
     runTool: createRunTool(deps),
     proposeFallback: createProposeFallback(deps),
     openRequest: createOpenRequest(deps),

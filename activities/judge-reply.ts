@@ -10,7 +10,14 @@ import { proposedCall, refusedCall, safeParse } from './propose-call.ts';
 export type Judgement =
   | { readonly kind: 'calls'; readonly calls: readonly ProposedCall[] }
   /** `text` is the canonical JSON of the output: a JSON string for an agent without an output schema. */
-  | { readonly kind: 'final'; readonly text: string }
+  | {
+      readonly kind: 'final';
+      readonly text: string;
+      /** Ids of calls beside it, which are not made. */
+      readonly skipped?: readonly string[];
+    }
+  /** A larger model is asked in its place, and why. */
+  | { readonly kind: 'rejected'; readonly because: string }
   | { readonly kind: 'misfit'; readonly problem: string }
   | { readonly kind: 'refused' };
 
@@ -27,9 +34,14 @@ export async function judgeReply(agent: AnyAgent, reply: ModelResponse): Promise
       kind: 'misfit',
       problem: 'Your reply was cut off at the output limit. Give the whole answer again, shorter.',
     };
-  if (agent.output === undefined) return { kind: 'final', text: JSON.stringify(reply.text) };
-  return structured(agent, reply.text);
+  return judgeOutput(agent, reply.text);
 }
+
+/** Whether a text is an output of the agent: any is, for one without an output schema. */
+export const judgeOutput = async (agent: AnyAgent, text: string): Promise<Judgement> =>
+  agent.output === undefined
+    ? { kind: 'final', text: JSON.stringify(text) }
+    : structured(agent, text);
 
 async function structured(agent: AnyAgent, text: string): Promise<Judgement> {
   let value: unknown;

@@ -49,7 +49,10 @@ export function modelAnswer(
         cost,
         output: sha256(judged.text),
         outputBytes: Buffer.byteLength(judged.text),
+        ...(judged.skipped === undefined ? {} : { skipped: judged.skipped }),
       };
+    case 'rejected':
+      return { kind: 'rejected', cost, because: judged.because };
     case 'misfit':
       return { kind: 'misfit', transcript, cost, problem: judged.problem };
     case 'refused':

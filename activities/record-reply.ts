@@ -37,7 +37,7 @@ export interface ReplyToRecord {
 
 export interface RecordedReply {
   readonly answer: CallModelOutput;
-  /** Absent where another attempt's reply, or another position's, stands there: that one is the answer. */
+  /** Absent where the reply is rejected, or where another attempt's reply, or another position's, stands there: that one is the answer. */
   readonly transcript?: TranscriptHead;
 }
 
@@ -71,7 +71,8 @@ export async function recordReply(
       ...(judged.kind === 'final' ? { output: judged.text } : {}),
       chain: transcript.chain,
       seq: transcript.length - 1,
-      head: transcript.head,
+      // What is rejected is kept with its call, and no later prompt holds it.
+      ...(judged.kind === 'rejected' ? {} : { head: transcript.head }),
     },
     ...cost,
     journal: { ...reply.journal, chain: transcript.chain, length: after.length },
@@ -87,7 +88,8 @@ export async function recordReply(
   const closed = await untilStored(() => deps.ledger.closeModelCall(closing), {
     deadlineMs: reply.deadlineMs,
   });
-  if (closed.verdict === 'closed') return { answer, transcript };
+  if (closed.verdict === 'closed')
+    return judged.kind === 'rejected' ? { answer } : { answer, transcript };
   if (closed.verdict === 'conflict') return { answer: { kind: 'conflict' } };
   if (closed.answer !== null) return { answer: closed.answer };
   throw overtaken(input.position);

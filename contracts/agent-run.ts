@@ -15,6 +15,7 @@ import type {
   ToolPolicy,
 } from './definitions.ts';
 import type { Position } from './positions.ts';
+import type { ModelChoice } from './routing.ts';
 
 export type Hash = string;
 
@@ -24,6 +25,12 @@ export interface AgentRunInput {
   /** The pinned frozen definition. */
   readonly definition: Hash;
   readonly models: readonly string[];
+  /** Names of the first of `models`, from small to large. */
+  readonly tiers?: readonly string[];
+  /** A function says which tier a step begins with. */
+  readonly route?: true;
+  /** A final reply that will not do is asked of a larger tier. */
+  readonly cascade?: { readonly from: number };
   readonly modelPlacement: Placement;
   readonly modelTimeoutMs: number;
   readonly tools: Readonly<Record<string, ToolPolicy>>;
@@ -95,6 +102,12 @@ export interface CarriedState {
   /** How often the next model call was tried another way, for its position: of a fork, and of one that waits. */
   readonly fallbacks?: number;
   readonly interrupts?: number;
+  /** Of an agent with tiers: what the next model call was chosen to be. */
+  readonly choice?: ModelChoice;
+  /** Models that could not be reached, by their place in the list. */
+  readonly failed?: readonly number[];
+  /** Which model gave the last reply, and counted its tokens. */
+  readonly lastModel?: number;
 }
 
 /** A model call that waits until a window of a shared budget ends, or until somebody raises it. */
@@ -162,6 +175,7 @@ export const toolErrorCode = {
   halted: 'halted',
   unanswered: 'unanswered',
   interrupted: 'interrupted',
+  skipped: 'skipped',
 } as const;
 
 /** A code of `toolErrorCode`, or the tool's own: lower case, digits and `_`, at most 64 characters. */
@@ -188,6 +202,10 @@ export interface CallModelInput {
   readonly customer?: string;
   /** The reply is on record: no provider is asked. */
   readonly given?: true;
+  /** Of an agent with tiers: why it is this model. */
+  readonly choice?: string;
+  /** A larger tier is left: a final reply that will not do is not taken. */
+  readonly mayRaise?: true;
 }
 
 export interface ProposedCall {
@@ -217,6 +235,14 @@ export type CallModelOutput = { readonly input?: Hash; readonly tookMs?: number 
       /** The output's canonical JSON; its bytes are in the ledger at this position. */
       readonly output: Hash;
       readonly outputBytes: number;
+      /** Ids of calls beside it that are not made, since `stopWhen` ended the run. */
+      readonly skipped?: readonly string[];
+    }
+  | {
+      /** A final reply that will not do: it is no part of the transcript, and a larger model is asked. */
+      readonly kind: 'rejected';
+      readonly cost: Spent;
+      readonly because: string;
     }
   | {
       /** The output did not fit its schema: `problem` is what the model is told. */

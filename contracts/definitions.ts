@@ -5,6 +5,8 @@
  * are not data: they are named here and executed by a worker that has the application.
  */
 
+import type { CascadePolicy, StopPolicy } from './routing.ts';
+
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
 /** What a tool does to the world. `egress` is a read whose arguments leave the house. */
@@ -153,6 +155,14 @@ export interface FrozenAgent {
     | { readonly kind: 'function' };
   /** The first is used; the next when the one before it cannot be reached any more. */
   readonly models: readonly string[];
+  /** Names of the first of `models`, from small to large. */
+  readonly tiers?: readonly string[];
+  /** A function says which tier a step begins with. */
+  readonly route?: true;
+  readonly cascade?: CascadePolicy;
+  /** A function says whether an output will do. */
+  readonly check?: true;
+  readonly stopWhen?: StopPolicy;
   readonly modelPlacement: Placement;
   readonly modelTimeoutMs: number;
   readonly temperature?: number;

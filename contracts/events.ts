@@ -39,7 +39,14 @@ export type RunEvent = EventBase &
           /** The call can never run, and the model is told this code. */
           readonly refused?: string;
         }[];
-        readonly outcome: 'calls' | 'final' | 'misfit' | 'refused';
+        readonly outcome: 'calls' | 'final' | 'misfit' | 'refused' | 'rejected';
+        /** Of an agent with tiers: which one it was, absent for a model behind them; and why that one. */
+        readonly tier?: string;
+        readonly because?: string;
+        /** What was wrong with a final reply, in words: it was rejected for it, or taken as the largest model's. */
+        readonly problem?: string;
+        /** `stopWhen` ended the run with it, and why. Without tokens, no model was asked. */
+        readonly shortCircuit?: string;
         /** Of a fork: the reply was on record, and no model was asked. */
         readonly given?: true;
         /** It was kept from an equal call, and no model was asked. `latencyMs` is the time until it was there. */

@@ -21,6 +21,7 @@ export const failureType = {
   modelRequestRejected: 'ModelRequestRejected',
   credentialsRejected: 'CredentialsRejected',
   modelUnpriced: 'ModelUnpriced',
+  functionFailed: 'FunctionFailed',
   inputRejected: 'InputRejected',
   definitionRejected: 'DefinitionRejected',
   settingsRejected: 'SettingsRejected',

@@ -25,6 +25,7 @@ export const limits = {
   toolNameCharsMax: 64,
   toolsPerAgentMax: 128,
   modelsPerAgentMax: 5,
+  tierNameCharsMax: 32,
   agentsPerApplicationMax: 200,
   instructionsBytesMax: 256 * 1024,
   descriptionBytesMax: 8 * 1024,
@@ -44,6 +45,13 @@ export const limits = {
   modelCallMsMax: 30 * 60 * 1000,
   /** A near call holds its workflow task, and signals wait for it. */
   nearModelCallMsMax: 8_000,
+  /**
+   * One call of a function of an agent that decides about models: `route`, `check`, `stopWhen`, a confidence. It has
+   * no business elsewhere; a route holds the workflow task, the others a reply that is paid for.
+   */
+  agentFunctionMsMax: 1_500,
+  /** Why a model was chosen or a run ended early, as a function says it: it reaches histories and lists. */
+  choiceCharsMax: 300,
   /** Silence after which an attempt is given up, the wait for the first byte included: reasoning models think long before it. */
   modelStreamIdleMs: 45_000,
   modelAttemptsMax: 6,
@@ -446,6 +454,10 @@ invariant(limits.nearToolMsMax <= limits.nearModelCallMsMax, 'near tools are the
 invariant(
   limits.cacheRenewEveryMs * 2 + limits.cacheLookEveryMs <= limits.cacheLeaseMs,
   'one late renewal does not end a lease',
+);
+invariant(
+  3 * limits.agentFunctionMsMax < limits.settlingMs,
+  'all functions that one model call may meet fit into the time beside it',
 );
 invariant(
   limits.sweepEveryMs + limits.sweepOlderThanMs <= 10_000,

@@ -9,6 +9,8 @@
  *   7.2/fallback-1   another tool in its place   7.2/fallback-1-approval ... as above, for that one
  *   7.2/escalation   a human is asked what to do about a failure   7/escalation   ... of the run itself
  *   7/interrupt-1    the call again, with the message that interrupted it
+ *   7/route          which model step 7 begins with
+ *   7/up-1           a larger model is asked, since the reply of the one before would not do
  *   said/HASH        not a call: where the transcript holds a person's message
  *   RUN/7.2       the child run of that call
  */
@@ -21,6 +23,9 @@ export const fallbackPosition = (base: Position, fallback: number): Position =>
   serving(base, `fallback-${fallback}`);
 export const interruptPosition = (base: Position, time: number): Position =>
   serving(base, `interrupt-${time}`);
+export const routePosition = (step: number): Position => serving(modelPosition(step), 'route');
+export const raisedPosition = (base: Position, time: number): Position =>
+  serving(base, `up-${time}`);
 export const toolPosition = (step: number, index: number): Position => `${step}.${index + 1}`;
 export const approvalPosition = (call: Position): Position => serving(call, 'approval');
 export const questionPosition = (call: Position): Position => serving(call, 'question');

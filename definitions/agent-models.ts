@@ -33,7 +33,7 @@ export function readModels(
 }
 
 function readFallbacks(
-  { model, fallbackModels }: Readonly<Record<string, unknown>>,
+  { model, models, fallbackModels }: Readonly<Record<string, unknown>>,
   mistakes: Mistakes,
 ): readonly string[] {
   if (fallbackModels === undefined) return [];
@@ -43,7 +43,8 @@ function readFallbacks(
     );
     return [];
   }
-  if (fallbackModels.length + 1 > limits.modelsPerAgentMax) {
+  // With `models` they are counted, and compared, together with those.
+  if (models === undefined && fallbackModels.length + 1 > limits.modelsPerAgentMax) {
     mistakes.add(
       `\`model\` and \`fallbackModels\` name ${fallbackModels.length + 1} models; \`modelsPerAgentMax\` is ${limits.modelsPerAgentMax}`,
     );

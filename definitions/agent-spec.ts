@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import type { EscalationCause } from '../contracts/definitions.ts';
 import type { Cache } from './cache-policy.ts';
 import type { Duration } from './duration.ts';
+import type { Cascade, Check, Route, StopWhen } from './routing-spec.ts';
 import type { Tool } from './tool.ts';
 import type { Ask } from './tool-spec.ts';
 
@@ -55,10 +56,22 @@ export interface AgentSpec<
     | ((input: I extends z.ZodType ? z.output<I> : string) => string | Promise<string>);
   /** Default: `BELAYER_MODEL` of the worker. */
   readonly model?: string;
-  /** Tried in order when the model before cannot be reached any more. At most 4. */
+  /**
+   * In place of `model`: a model for each tier, from small to large, in the order in which they are written:
+   * `{ small: 'gpt-5-nano', large: 'gpt-5' }`. Without `route` and `cascade` the first is used. At most 5,
+   * `fallbackModels` included.
+   */
+  readonly models?: Readonly<Record<string, string>>;
+  /** Tried in order when the model before, or the largest tier, cannot be reached any more. At most 4. */
   readonly fallbackModels?: readonly string[];
-  /** Not available yet. */
-  readonly models?: never;
+  /** Which tier a step begins with. Asked once for each step. */
+  readonly route?: Route<I>;
+  /** A final reply that does not fit, does not pass `check` or is not sure enough is asked of the next tier. */
+  readonly cascade?: true | Cascade<O>;
+  /** Whether an output that fits the schema will do. One that will not is as one that does not fit. */
+  readonly check?: Check<I, O>;
+  /** Ends the run before its model does: with the results of a step, or on a reply that asks for calls. */
+  readonly stopWhen?: StopWhen<I, O>;
   /** What `start` takes. Absent: a string. */
   readonly input?: I;
   /** What a run ends with. Absent: a string. */

@@ -8,6 +8,8 @@ import type {
   SessionPolicy,
 } from '../contracts/definitions.ts';
 import type { agentBrand } from './brands.ts';
+import type { RoutingData } from './agent-routing.ts';
+import type { AgentFunctions } from './routing-spec.ts';
 import type { DeclaredAsk, Tool } from './tool.ts';
 
 /** Of a schema that may be missing: then it is text. */
@@ -17,7 +19,7 @@ export type AgentOutput<O extends z.ZodType | undefined> = O extends z.ZodType
   : string;
 
 /** The part of an agent that is data. Models, input and output stand beside it. */
-export interface AgentData {
+export interface AgentData extends RoutingData {
   /** Without the default of the installation, which freezing adds. */
   readonly model?: string;
   readonly fallbackModels: readonly string[];
@@ -48,6 +50,7 @@ export interface AnyAgent {
   readonly input: z.ZodType | undefined;
   readonly output: z.ZodType | undefined;
   readonly tools: readonly Tool[];
+  readonly functions: AgentFunctions;
   readonly data: AgentData;
 }
 

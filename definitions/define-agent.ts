@@ -5,6 +5,7 @@ import { agentAsTool } from './agent-as-tool.ts';
 import { readHumans } from './agent-humans.ts';
 import { readLimits } from './agent-limits.ts';
 import { readModels } from './agent-models.ts';
+import { functionsIn, readRouting } from './agent-routing.ts';
 import type { AgentSpec } from './agent-spec.ts';
 import { agentBrand, hasBrand } from './brands.ts';
 import { readCache } from './cache-policy.ts';
@@ -21,7 +22,12 @@ const knownKeys: readonly (keyof AgentSpec<string>)[] = [
   'name',
   'instructions',
   'model',
+  'models',
   'fallbackModels',
+  'route',
+  'cascade',
+  'check',
+  'stopWhen',
   'input',
   'output',
   'tools',
@@ -53,7 +59,7 @@ export function defineAgent<
   const mistakes = new Mistakes();
   const read = new FieldReader(mistakes);
   const fields = read.object('defineAgent({ ... })', spec ?? null);
-  checkKeys(fields, { where: '', known: knownKeys, later: ['models'] }, mistakes);
+  checkKeys(fields, { where: '', known: knownKeys }, mistakes);
 
   const name = fields['name'];
   checkName(name, mistakes);
@@ -73,6 +79,7 @@ export function defineAgent<
     output: spec.output as O,
     tools,
     data,
+    functions: functionsIn(fields),
     // The overloads say what `agentAsTool` computes from the schemas.
     asTool: ((options?: Parameters<typeof agentAsTool>[1]) => agentAsTool(agent, options)) as Agent<
       N,
@@ -113,6 +120,7 @@ function readData(
   const temperature = read.number('temperature', fields['temperature'], { min: 0, max: 2 });
   return {
     ...readModels(fields, read, mistakes),
+    ...readRouting(fields, schemas.outputSchema, read, mistakes),
     ...(temperature === undefined ? {} : { temperature }),
     limits: readLimits(fields['limits'], read, mistakes),
     ...schemas,

@@ -25,7 +25,8 @@ export interface Surroundings {
  */
 export function freezeAgent(agent: AnyAgent, surroundings: Surroundings): FrozenAgent {
   const { data, instructions, tools } = agent;
-  const model = data.model ?? surroundings.modelDefault;
+  const tiers = data.tiers?.map((tier) => tier.model);
+  const model = tiers?.[0] ?? data.model ?? surroundings.modelDefault;
   const mistakes = new Mistakes();
   if (model === undefined || model === '') {
     mistakes.add('no model: set `model` in defineAgent, or BELAYER_MODEL in the environment');
@@ -42,7 +43,8 @@ export function freezeAgent(agent: AnyAgent, surroundings: Surroundings): Frozen
         ? { kind: 'text', text: instructions }
         : { kind: 'function' },
     // A default that is also a fallback counts once, as the first.
-    models: [...new Set([model as string, ...data.fallbackModels])],
+    models: [...new Set([...(tiers ?? [model as string]), ...data.fallbackModels])],
+    ...freezeRouting(agent),
     modelPlacement: data.modelPlacement,
     modelTimeoutMs: data.modelTimeoutMs,
     ...(data.temperature === undefined ? {} : { temperature: data.temperature }),
@@ -64,6 +66,20 @@ export function freezeAgent(agent: AnyAgent, surroundings: Surroundings): Frozen
     functions: functionsOf(agent),
     buildId: surroundings.buildId,
     ...(surroundings.deployment === undefined ? {} : { deployment: surroundings.deployment }),
+  };
+}
+
+/** What was not declared is absent here too. */
+function freezeRouting({
+  data: { tiers, cascade, stopWhen },
+  functions,
+}: AnyAgent): Pick<FrozenAgent, 'tiers' | 'route' | 'cascade' | 'check' | 'stopWhen'> {
+  return {
+    ...(tiers === undefined ? {} : { tiers: tiers.map(({ name }) => name) }),
+    ...(functions.route === undefined ? {} : { route: true }),
+    ...(cascade === undefined ? {} : { cascade }),
+    ...(functions.check === undefined ? {} : { check: true }),
+    ...(stopWhen === undefined ? {} : { stopWhen }),
   };
 }
 
@@ -112,8 +128,9 @@ function freezeAsk(tool: Tool, agentAsk: DeclaredAsk | undefined): AskPolicy | u
 }
 
 /** The functions that a worker must have to run the agent: a sub-agent's tool and a question have none. */
-function functionsOf({ instructions, tools }: AnyAgent): string[] {
-  const names = typeof instructions === 'function' ? ['instructions'] : [];
+function functionsOf({ instructions, tools, functions }: AnyAgent): string[] {
+  const names = Object.keys(functions);
+  if (typeof instructions === 'function') names.push('instructions');
   for (const tool of [...tools, ...hiddenToolsOf(tools)]) {
     const runs = tool.child === undefined && tool.data.question === undefined;
     if (tool.approval === 'function') names.push(`tool.${tool.name}.approval`);

@@ -13,4 +13,16 @@ export type { AgentName, AgentsOf, InputOf, OutputOf } from './app-types.ts';
 export type { Cache } from './cache-policy.ts';
 export type { Duration } from './duration.ts';
 export type { JsonResult, Tool, ToolContext, ToolLog, Verified } from './tool.ts';
+export type {
+  Cascade,
+  Check,
+  CheckSeen,
+  Confidence,
+  Route,
+  Routed,
+  RouteSeen,
+  Stop,
+  StopSeen,
+  StopWhen,
+} from './routing-spec.ts';
 export type { Approval, Ask, Fallback, Retry, ToolSpec } from './tool-spec.ts';

@@ -7,5 +7,7 @@ export { readMoment } from './moment.ts';
 export { freezeAgent, type Surroundings } from './freeze.ts';
 export { hiddenToolsOf } from './tool-fallback.ts';
 export type { FallbackTool } from './tool.ts';
+export { show } from './show.ts';
+export type { AgentFunctions } from './routing-spec.ts';
 export { isNotDone, isToolError } from './tool-errors.ts';
 export * from './index.ts';

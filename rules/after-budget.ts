@@ -10,7 +10,8 @@ import type { OverBudget } from '../contracts/budgets.ts';
 import { escalationPosition, type Position } from '../contracts/positions.ts';
 import { afterStop } from './after-ending.ts';
 import { newRequest } from './new-request.ts';
-import { modelIndexNow, type RunState, withNote, withoutFlight } from './run-state.ts';
+import { modelIndexNow } from './choose-model.ts';
+import { type RunState, withNote, withoutFlight } from './run-state.ts';
 
 export function afterOverBudget(
   before: RunState,

@@ -3,7 +3,6 @@ import type {
   CallModelOutput,
   ProposedCall,
   RunToolOutput,
-  Spent,
   ToolErrorNote,
   TranscriptHead,
 } from '../contracts/agent-run.ts';
@@ -19,6 +18,13 @@ import {
 import { afterFailure, afterLimit, escalated } from './after-ending.ts';
 import { withoutBudgetTroubles, withoutTokenCount } from './after-budget.ts';
 import { afterHalt } from './after-humans.ts';
+import {
+  afterRaised,
+  afterTaken,
+  afterUnreached,
+  isCountedByAnother,
+  nextModel,
+} from './choose-model.ts';
 import { newRequest } from './new-request.ts';
 import {
   addSpent,
@@ -26,19 +32,18 @@ import {
   type CallState,
   interruptsOf,
   isGiven,
-  modelIndexNow,
   originOf,
   pendingEntries,
   type RunState,
   withCall,
   withoutFlight,
 } from './run-state.ts';
-import { afterWayEnds, interruptedNote, policyOf, settleWith } from './settle-call.ts';
+import { afterWayEnds, interruptedNote, policyOf, settleWith, skippedNote } from './settle-call.ts';
 
 export function afterModelStarted(state: RunState, position: Position): RunState {
   invariant(!state.inFlight.includes(position), `${position} is started once`);
   return {
-    ...state,
+    ...(isCountedByAnother(state) ? withoutTokenCount(state) : state),
     entries: pendingEntries(state),
     interrupts: interruptsOf(state),
     steers: [],
@@ -66,6 +71,8 @@ export function afterModelReply(
         failureType.positionConflict,
         `Position ${position} already holds the finished reply to another prompt. A reset went another way; fork the run instead.`,
       );
+    case 'rejected':
+      return afterRejected(landed, output);
     case 'calls':
     case 'final':
     case 'misfit':
@@ -76,12 +83,22 @@ export function afterModelReply(
   }
 }
 
+/** The reply is paid for, and as if it had not been said. */
+function afterRejected(
+  state: RunState,
+  { because, cost }: Extract<CallModelOutput, { readonly kind: 'rejected' }>,
+): RunState {
+  const { interrupt: _, ...calm } = withoutBudgetTroubles(state);
+  return afterRaised({ ...calm, spent: addSpent(state.spent, cost) }, because);
+}
+
 function afterModelAnswer(
   state: RunState,
   position: Position,
-  output: Extract<CallModelOutput, { readonly cost: Spent }>,
+  output: Extract<CallModelOutput, { readonly transcript: TranscriptHead }>,
 ): RunState {
-  const { interrupt: _, ...calm } = withoutBudgetTroubles(state);
+  const taken = afterTaken(state, output.kind === 'misfit');
+  const { interrupt: _, ...calm } = withoutBudgetTroubles(taken);
   const replied: RunState = {
     ...calm,
     step: state.repairs > 0 ? state.step : state.step + 1,
@@ -101,7 +118,17 @@ function afterModelAnswer(
         calls: toCallStates(replied, output.calls),
       };
     case 'final': {
-      const repaired = { ...replied, repairs: 0, repairsForgiven: 0 };
+      const repaired = {
+        ...replied,
+        repairs: 0,
+        repairsForgiven: 0,
+        // A call without a result would make the transcript one that no provider takes.
+        entries: (output.skipped ?? []).map((id, index) => ({
+          at: toolPosition(replied.step, index),
+          id,
+          error: skippedNote,
+        })),
+      };
       const final = { output: output.output, bytes: output.outputBytes, at: position };
       // Someone said something meanwhile: the model hears it before its word counts as the last.
       if (state.steers.length > 0) return repaired;
@@ -168,10 +195,14 @@ export function afterModelFailure(
   failure: { readonly type: string; readonly message: string; readonly retryable: boolean },
 ): RunState {
   const landed = withoutFlight(state, position);
-  const next = modelIndexNow(state) + 1;
-  const hasNext = next < state.input.models.length;
+  const next = nextModel(state);
   // What another model cannot mend is not tried on it: a rejected request is rejected there too.
-  if (failure.retryable && hasNext && landed.halt === undefined) {
+  if (failure.retryable && next !== undefined && landed.halt === undefined) {
+    if (state.input.tiers !== undefined)
+      return {
+        ...withoutTokenCount(afterUnreached(landed, next, failure.type)),
+        fallbacks: state.fallbacks + 1,
+      };
     return {
       ...withoutTokenCount(landed),
       // One that a budget chose was for this call alone, and so is what comes in its place.
@@ -208,6 +239,9 @@ export function afterToolResult(
           ...call,
           phase: 'settled',
           result: { at: position, hash: output.hash, bytes: output.bytes },
+          ...(state.input.route === true && output.status === 'failed'
+            ? { failed: true as const }
+            : {}),
         })),
         spent: addSpent(landed.spent, { costMicroUsd: output.costMicroUsd ?? 0, tokens: 0 }),
       };

@@ -16,6 +16,7 @@ import type {
   SteerMessage,
 } from '../contracts/messages.ts';
 import { approvalPosition, type Position, questionPosition } from '../contracts/positions.ts';
+import { afterTriedAgain } from './choose-model.ts';
 import { newRequest } from './new-request.ts';
 import {
   type CallState,
@@ -362,7 +363,7 @@ function afterRunDecision(state: RunState, request: RequestState, decision: Deci
         };
   if (request.about !== 'model') return guided;
   // The models are tried again from the first. Runs from before there was a clock replay as they were.
-  const again = { ...guided, modelIndex: 0, fallbacks: 0 };
+  const again = { ...afterTriedAgain(guided), modelIndex: 0, fallbacks: 0 };
   return state.input.clock === undefined ? again : { ...again, refused: true };
 }
 

@@ -6,12 +6,14 @@ import type {
   StopReason,
 } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
-import type { Position } from '../contracts/positions.ts';
+import { type Position, routePosition } from '../contracts/positions.ts';
+import type { RouteFacts } from '../contracts/routing.ts';
+import { choiceNow, mayRaise, modelIndexNow, needsRoute, routeFacts } from './choose-model.ts';
 import {
   type CallState,
   isStopping,
-  modelIndexNow,
   nextModelPosition,
+  pendingBytes,
   pendingEntries,
   type RequestState,
   type RunState,
@@ -24,7 +26,12 @@ export type NextStep =
       readonly position: Position;
       readonly model: string;
       readonly entries: readonly EntryRef[];
+      /** Of an agent with tiers: why it is this model, and whether a larger one may be asked behind it. */
+      readonly choice?: string;
+      readonly mayRaise?: true;
     }
+  /** A function of the application says which model the step begins with. */
+  | { readonly kind: 'route'; readonly position: Position; readonly facts: RouteFacts }
   | { readonly kind: 'run-tools'; readonly calls: readonly CallState[] }
   | { readonly kind: 'propose-fallbacks'; readonly calls: readonly CallState[] }
   | { readonly kind: 'ask' }
@@ -124,6 +131,13 @@ function betweenSteps(state: RunState, nowMs: number, overdue: NextStep | undefi
   }
   const limit = overdue ?? limitReached(state);
   if (limit !== undefined) return limit;
+  // Before continue as new: what the last step's calls came to is not carried.
+  if (needsRoute(state))
+    return {
+      kind: 'route',
+      position: routePosition(state.step + 1),
+      facts: routeFacts(state, pendingBytes(state)),
+    };
   if (state.historyLong) return { kind: 'continue-as-new' };
   if (state.paused !== undefined) return wait(state, [], input.deadlineMs);
   const budgetUntilMs = state.budgetWait?.untilMs ?? 0;
@@ -134,6 +148,8 @@ function betweenSteps(state: RunState, nowMs: number, overdue: NextStep | undefi
     position: nextModelPosition(state),
     model: input.models[modelIndexNow(state)] ?? '',
     entries: pendingEntries(state),
+    ...(input.tiers === undefined ? {} : { choice: choiceNow(state) }),
+    ...(mayRaise(state) ? { mayRaise: true as const } : {}),
   };
 }
 

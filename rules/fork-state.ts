@@ -5,7 +5,7 @@ import type {
   EntryRef,
   TranscriptHead,
 } from '../contracts/agent-run.ts';
-import type { RunState } from './run-state.ts';
+import { chosen, type RunState } from './run-state.ts';
 
 /**
  * From the state in which a model call is launched. What the parent had spent and worked, how it was
@@ -19,6 +19,8 @@ export function toForkCarried(
     readonly transcript: TranscriptHead;
     /** Other models: their chain begins at the first. */
     readonly otherModels: boolean;
+    /** Another input: what was routed by the parent's is routed anew. */
+    readonly otherInput?: boolean;
   },
 ): CarriedState {
   const { session, escalations, repairsForgiven, fallbacks, interrupts } = state;
@@ -37,8 +39,22 @@ export function toForkCarried(
     ...(session === undefined ? {} : { session: toForkSession(session, state.step) }),
     ...(fallbacks === 0 ? {} : { fallbacks }),
     ...(interrupts === 0 ? {} : { interrupts }),
+    ...(changed.otherModels
+      ? raisedOnly(state)
+      : chosen(changed.otherInput === true ? unrouted(state) : state)),
   };
 }
+
+/** A larger model that was asked stays asked: it is in the position. */
+function unrouted(state: RunState): RunState {
+  if (state.choice === undefined || state.choice.ups > 0) return state;
+  const { choice: _, ...rest } = state;
+  return rest;
+}
+
+/** Of other models nothing was chosen; how often a larger one was asked is in the position all the same. */
+const raisedOnly = ({ choice }: RunState): Pick<CarriedState, 'choice'> =>
+  choice === undefined || choice.ups === 0 ? {} : { choice: { ...choice, wanted: 0, index: 0 } };
 
 /** The turn goes on; its steps and its working time are counted from here. */
 function toForkSession(session: NonNullable<RunState['session']>, step: number): CarriedSession {

@@ -28,8 +28,10 @@ import {
   interruptPosition,
   modelPosition,
   type Position,
+  raisedPosition,
   repairPosition,
 } from '../contracts/positions.ts';
+import type { ModelChoice } from '../contracts/routing.ts';
 
 /** What a model asked for, and how it may be done. */
 export interface Wanted {
@@ -70,6 +72,8 @@ export interface CallState extends Wanted {
   /** Attempts before a human said to try again. */
   readonly attemptsBefore?: number;
   readonly result?: EntryRef;
+  /** Of an agent with a route, which is told: the result is a failure. */
+  readonly failed?: true;
 }
 
 export interface RequestState {
@@ -128,6 +132,12 @@ export interface RunState {
   readonly modelIndex: number;
   /** The cheaper model that a shared budget leaves for the next call, and only for that. */
   readonly degradedTo?: number;
+  /** Of an agent with tiers: the model of the present step; see `choose-model.ts`. */
+  readonly choice?: ModelChoice;
+  /** Models that could not be reached, by their place in the list. */
+  readonly failed?: readonly number[];
+  /** Which model gave the last reply, and counted its tokens. */
+  readonly lastModel?: number;
   readonly fallbacks: number;
   readonly repairs: number;
   readonly repairsForgiven: number;
@@ -203,9 +213,24 @@ export function firstState(input: AgentRunInput, nowMs: number): RunState {
     ...(carried?.budgetWait === undefined
       ? {}
       : { budgetWait: carried.budgetWait, refused: true as const }),
+    ...chosen(carried ?? {}),
     historyLong: false,
   };
 }
+
+/** What an agent with tiers carries beside. */
+export const chosen = ({
+  choice,
+  failed,
+  lastModel,
+}: Pick<CarriedState, 'choice' | 'failed' | 'lastModel'>): Pick<
+  CarriedState,
+  'choice' | 'failed' | 'lastModel'
+> => ({
+  ...(choice === undefined ? {} : { choice }),
+  ...(failed === undefined ? {} : { failed }),
+  ...(lastModel === undefined ? {} : { lastModel }),
+});
 
 function firstSession(carried: CarriedSession | undefined): SessionState {
   if (carried === undefined)
@@ -258,6 +283,7 @@ export function toCarried(state: RunState, nowMs: number): CarriedState {
     ...(state.budgetWait === undefined ? {} : { budgetWait: state.budgetWait }),
     ...(saysTries && state.fallbacks > 0 ? { fallbacks: state.fallbacks } : {}),
     ...(saysTries && interrupts > 0 ? { interrupts } : {}),
+    ...chosen(state),
   };
 }
 
@@ -277,8 +303,18 @@ export const pendingEntries = (state: RunState): readonly EntryRef[] => [
   ...state.steers,
 ];
 
-/** The model of the next call: a shared budget may leave only a cheaper one. */
-export const modelIndexNow = (state: RunState): number => state.degradedTo ?? state.modelIndex;
+/** About how many bytes they add to the prompt. */
+export const pendingBytes = (state: RunState): number =>
+  pendingEntries(state).reduce(
+    (sum, entry) =>
+      sum +
+      ('bytes' in entry
+        ? entry.bytes
+        : 'say' in entry
+          ? entry.say.length
+          : entry.error.message.length),
+    0,
+  );
 
 /**
  * Times that the present call was interrupted. One that a budget refused, or that all models failed at, was asked
@@ -293,7 +329,9 @@ export function nextModelPosition(state: RunState): Position {
     state.repairs > 0 ? repairPosition(state.step, state.repairs) : modelPosition(state.step + 1);
   const interrupts = interruptsOf(state);
   const asked = interrupts > 0 ? interruptPosition(base, interrupts) : base;
-  return state.fallbacks > 0 ? fallbackPosition(asked, state.fallbacks) : asked;
+  const ups = state.choice?.ups ?? 0;
+  const raised = ups > 0 ? raisedPosition(asked, ups) : asked;
+  return state.fallbacks > 0 ? fallbackPosition(raised, state.fallbacks) : raised;
 }
 
 export function callAt(state: RunState, position: Position): CallState {

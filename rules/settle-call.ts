@@ -76,6 +76,13 @@ export const interruptedNote: ToolErrorNote = {
   attempts: 0,
 };
 
+export const skippedNote: ToolErrorNote = {
+  code: toolErrorCode.skipped,
+  message: 'This did not run: the output that came beside it was enough.',
+  retryable: false,
+  attempts: 0,
+};
+
 /** The policy of a tool that does not exist; its calls carry an error and never run. */
 export const nothing: ToolPolicy = {
   effect: 'none',

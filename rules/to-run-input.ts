@@ -12,6 +12,17 @@ export function narrowLimits(own: RunLimits, options: RunOptions | undefined): R
   return narrowed;
 }
 
+/** What the workflow knows of tiers. */
+export const tiersOf = ({
+  tiers,
+  route,
+  cascade,
+}: FrozenAgent): Pick<AgentRunInput, 'tiers' | 'route' | 'cascade'> => ({
+  ...(tiers === undefined ? {} : { tiers }),
+  ...(route === undefined ? {} : { route }),
+  ...(cascade === undefined ? {} : { cascade: { from: cascade.from } }),
+});
+
 /** The workflow's input of a run: the same for whoever starts it, client, sweep or parent. */
 export function toRunInput(run: {
   readonly frozen: FrozenAgent;
@@ -27,6 +38,7 @@ export function toRunInput(run: {
     ...(run.customer === undefined || run.customer === '' ? {} : { customer: run.customer }),
     definition: run.definition,
     models: frozen.models,
+    ...tiersOf(frozen),
     modelPlacement: frozen.modelPlacement,
     modelTimeoutMs: frozen.modelTimeoutMs,
     tools: Object.fromEntries(frozen.tools.map((tool) => [tool.name, tool.policy])),

@@ -4,3 +4,4 @@ export * from './after-calls.ts';
 export * from './after-ending.ts';
 export * from './after-humans.ts';
 export * from './after-messages.ts';
+export { afterRouted } from './choose-model.ts';

@@ -53,8 +53,8 @@ export const runColumns = `r.id, r.agent, r.customer, coalesce(r.key, i.key) as 
     else p.state end as state,
   r.created_at as "createdAt", case when not coalesce(i.was_open, false) then r.ended_at end as "endedAt", r.outcome,
   i.imported_at as "importedAt",
-  coalesce(r.steps, (select count(*) from belayer.call c where c.run_no = r.no and c.kind = 'model'
-    and c.state = 'done' and c.position not like '%/repair%') + coalesce((r.fork->'input'->'carried'->>'step')::int, 0))::int as steps,
+  coalesce(r.steps, (select count(distinct substring(c.position from '^\\d{1,9}')) from belayer.call c where c.run_no = r.no and c.kind = 'model'
+    and c.state = 'done' and substring(c.position from '^\\d{1,9}')::int > coalesce((r.fork->'input'->'carried'->>'step')::int, 0)) + coalesce((r.fork->'input'->'carried'->>'step')::int, 0))::int as steps,
   b.spent_micro_usd as "costMicroUsd", b.reserved_micro_usd as "reservedMicroUsd",
   b.ceiling_micro_usd as "ceilingMicroUsd", b.spent_tokens as tokens, q.open::int as "openRequests",
   case when r.ended_at is null then k.finding end as stuck`;

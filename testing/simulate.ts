@@ -8,7 +8,10 @@
 import type { ActivityDependencies } from '../activities/dependencies.ts';
 import { executeTool, type ToolOutcome } from '../activities/execute-tool.ts';
 import { describeIssues } from '../activities/describe-issues.ts';
-import { judgeReply } from '../activities/judge-reply.ts';
+import { chooseTier } from '../activities/deciding/choose-tier.ts';
+import { askStopWhen, looksBeforeCalls, resultsOf } from '../activities/deciding/short-circuit.ts';
+import { takeReply } from '../activities/deciding/take-reply.ts';
+import type { Judgement } from '../activities/judge-reply.ts';
 import { modelAnswer } from '../activities/model-answer.ts';
 import type { ModelResponse } from '../activities/models/model-client.ts';
 import { requestParameters } from '../activities/models/request-parameters.ts';
@@ -29,6 +32,7 @@ import type {
 import type { FrozenAgent } from '../contracts/definitions.ts';
 import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
+import { stepOf } from '../contracts/positions.ts';
 import {
   type AnyAgent,
   asApp,
@@ -38,7 +42,7 @@ import {
   type ToolContext,
 } from '../definitions/internal.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
-import { decideNextStep } from '../rules/decide-next-step.ts';
+import { decideNextStep, type NextStep } from '../rules/decide-next-step.ts';
 import {
   assistantMessage,
   inputText,
@@ -156,6 +160,8 @@ class Simulation {
     verdict: 'approved' | 'denied' | 'answered' | 'expired';
   })[] = [];
   #asked = 0;
+  /** The length of the transcript behind which the entries of the present call were said. */
+  #saidAt = -1;
   #nowMs = 0;
   #output: string | undefined;
 
@@ -184,10 +190,18 @@ class Simulation {
     for (;;) {
       const step = decideNextStep(state, this.#nowMs);
       switch (step.kind) {
+        case 'route':
+          state = await orFailed(
+            async () =>
+              change.afterRouted(
+                state,
+                await chooseTier(this.#agent, this.#frozen, { ...step.facts, input }),
+              ),
+            ({ type, message }) => change.afterFailure(state, type, message),
+          );
+          break;
         case 'call-model':
-          this.#say(state, step.entries);
-          state = change.afterModelStarted(state, step.position);
-          state = await this.#callModel(state, step.position, step.model);
+          state = await this.#takeStep(state, step, input);
           break;
         case 'run-tools':
           for (const call of step.calls) {
@@ -298,7 +312,47 @@ class Simulation {
     }
   }
 
-  async #callModel(state: now.RunState, position: string, model: string): Promise<now.RunState> {
+  async #takeStep(before: now.RunState, step: ModelStep, input: unknown): Promise<now.RunState> {
+    const asking = this.#messages.at(-1) ?? '';
+    const told = this.#messages.length;
+    // Another model is asked the same: it has been said.
+    if (this.#saidAt !== before.transcript.length) this.#say(before, step.entries);
+    this.#saidAt = before.transcript.length;
+    const state = change.afterModelStarted(before, step.position);
+    return orFailed(
+      async () =>
+        (await this.#stopBefore(state, { step, input, asking, told })) ??
+        (await this.#callModel(state, step, input)),
+      ({ type, message }) =>
+        change.afterModelFailure(state, step.position, { type, message, retryable: false }),
+    );
+  }
+
+  async #stopBefore(
+    state: now.RunState,
+    given: {
+      readonly step: ModelStep;
+      readonly input: unknown;
+      readonly asking: string;
+      readonly told: number;
+    },
+  ): Promise<now.RunState | undefined> {
+    const { step, input, asking, told } = given;
+    const results = looksBeforeCalls(this.#frozen)
+      ? resultsOf(asking, this.#messages.slice(told))
+      : undefined;
+    if (results === undefined || results.length === 0) return undefined;
+    const seen = { input, step: state.step, results, calls: [], text: '' };
+    const stop = await askStopWhen(this.#agent, seen);
+    if (stop === undefined) return undefined;
+    return this.#take(state, step.position, {
+      judged: { kind: 'final', text: stop.text },
+      fragment: stop.fragment,
+    });
+  }
+
+  async #callModel(state: now.RunState, step: ModelStep, input: unknown): Promise<now.RunState> {
+    const { position, model } = step;
     const head = promptHead(this.#frozen, model, requestParameters(this.#frozen, model));
     const request = JSON.parse(head + this.#messages.join(',') + promptTail) as ChatRequest;
     this.#prompts.push(request);
@@ -307,7 +361,7 @@ class Simulation {
       const status = statusOf(given);
       if (status === undefined) {
         const answered = 'fault' in given ? ((given as { reply?: Reply }).reply ?? {}) : given;
-        return this.#judge(state, position, answered as Reply);
+        return this.#judge(state, step, { reply: answered as Reply, input });
       }
       const retryable =
         status === 'transport' ||
@@ -343,11 +397,29 @@ class Simulation {
     );
   }
 
-  async #judge(state: now.RunState, position: string, reply: Reply): Promise<now.RunState> {
+  async #judge(
+    state: now.RunState,
+    { position, model, mayRaise }: ModelStep,
+    { reply, input }: { readonly reply: Reply; readonly input: unknown },
+  ): Promise<now.RunState> {
     const response = toResponse(reply, this.#asked);
-    const judged = await judgeReply(this.#agent, response);
-    this.#messages.push(assistantMessage(response));
+    const { judged } = await takeReply(this.#agent, this.#frozen, response, {
+      step: stepOf(position),
+      model,
+      mayRaise: mayRaise === true,
+      input,
+    });
     for (const call of response.toolCalls) this.#written.set(call.id, call.argumentsText);
+    return this.#take(state, position, { judged, fragment: assistantMessage(response) });
+  }
+
+  /** What is rejected is no part of the transcript. */
+  #take(
+    state: now.RunState,
+    position: string,
+    { judged, fragment }: { readonly judged: Judgement; readonly fragment: string },
+  ): now.RunState {
+    if (judged.kind !== 'rejected') this.#messages.push(fragment);
     if (judged.kind === 'final') this.#output = judged.text;
     const transcript = { ...state.transcript, length: state.transcript.length + 1 };
     const free = { costMicroUsd: 0, tokens: 0 };
@@ -479,6 +551,22 @@ class Simulation {
   /** A child goes on in the same script. */
   #shared(): Script {
     return (request) => this.#next(request);
+  }
+}
+
+type ModelStep = Extract<NextStep, { readonly kind: 'call-model' }>;
+
+/** A function of the application that fails ends the run. */
+async function orFailed(
+  work: () => Promise<now.RunState>,
+  failed: (failure: BelayerError) => now.RunState,
+): Promise<now.RunState> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof BelayerError && error.type === failureType.functionFailed)
+      return failed(error);
+    throw error;
   }
 }
 

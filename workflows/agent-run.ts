@@ -51,6 +51,7 @@ import { askWhetherToMove, isToBeAsked } from './move-to-build.ts';
 import { patch } from './patches.ts';
 import { persist } from './persist.ts';
 import { RunClock } from './run-clock.ts';
+import { routeStep } from './route-step.ts';
 import { closeRequest, escalateRequest, openRequest } from './requests.ts';
 
 export async function agentRun(input: AgentRunInput): Promise<RunOutcome> {
@@ -159,6 +160,9 @@ async function carryOut(run: AgentRun): Promise<RunOutcome> {
         run.launch(step.position, true, () => flyModelCall(run, step));
         break;
       }
+      case 'route':
+        await routeStep(run, step);
+        break;
       case 'run-tools':
         for (const { position, policy } of step.calls) {
           run.change((state) => afterToolStarted(state, position));

@@ -16,14 +16,8 @@ import { toolErrorCode } from '../contracts/agent-run.ts';
 import { limits } from '../contracts/limits.ts';
 import { workflowType } from '../contracts/messages.ts';
 import { fallbackPosition, type Position } from '../contracts/positions.ts';
-import {
-  type CallState,
-  callAt,
-  hasWayOut,
-  isGiven,
-  modelIndexNow,
-  originOf,
-} from '../rules/run-state.ts';
+import { nextModel } from '../rules/choose-model.ts';
+import { type CallState, callAt, hasWayOut, isGiven, originOf } from '../rules/run-state.ts';
 import {
   afterAborted,
   afterFallbackProposed,
@@ -63,7 +57,7 @@ type Landed<Value> =
  * `silence: 'again'` is for calls that are free of harm when repeated: the position memoises, each
  * model attempt is charged, so the ceiling ends it. A tool that gave no answer is for the rules.
  */
-async function landing<Value extends { readonly tookMs?: number }>(
+export async function landing<Value extends { readonly tookMs?: number }>(
   run: AgentRun,
   silence: 'again' | 'fails',
   call: (time: number) => Flight<Value>,
@@ -101,6 +95,8 @@ export async function flyModelCall(
     readonly position: Position;
     readonly model: string;
     readonly entries: readonly EntryRef[];
+    readonly choice?: string;
+    readonly mayRaise?: true;
   },
 ): Promise<void> {
   const { input, state } = run;
@@ -108,7 +104,7 @@ export async function flyModelCall(
   const { position, model, entries } = step;
   const callModel = modelCall(input.modelPlacement, input.modelTimeoutMs, {
     summary: `${position} ${model}`,
-    isLastModel: modelIndexNow(state) + 1 >= input.models.length,
+    isLastModel: nextModel(state) === undefined,
     cached: input.cached === true,
   });
   const landed = await landing<CallModelOutput>(run, 'again', () => ({
@@ -123,6 +119,8 @@ export async function flyModelCall(
       ...(near ? { near: true as const } : {}),
       ...(input.customer === undefined ? {} : { customer: input.customer }),
       ...(isGiven(run, position) ? { given: true as const } : {}),
+      ...(step.choice === undefined ? {} : { choice: step.choice }),
+      ...(step.mayRaise === true ? { mayRaise: true as const } : {}),
     }),
   }));
   switch (landed.kind) {

@@ -17,9 +17,11 @@ function what(event: RunEvent): string {
       return `forked from ${safeLine(event.of, 300)} at ${safeLine(event.position, 40)} by ${safeLine(event.by)}${event.edit === undefined ? '' : `: ${safeLine(event.edit, 400)}`}${event.reason === undefined ? '' : ` (${safeLine(event.reason, 400)})`}`;
     case 'model.replied':
       if (event.given === true) return `${replied(event)}, as it is on record`;
+      if (event.shortCircuit !== undefined && event.inputTokens === 0 && event.cached !== true)
+        return `no model was asked: ${safeLine(event.shortCircuit, 400)}`;
       if (event.cached === true)
         return `${replied(event)}, as it was kept  ${duration(event.latencyMs)}`;
-      return `${safeLine(event.model)} ${replied(event)}${attempt(event)}  ${event.inputTokens}+${event.outputTokens} tokens  ${usd(event.costMicroUsd)}  ${duration(event.latencyMs)}`;
+      return `${safeLine(event.model)}${choice(event)} ${replied(event)}${attempt(event)}  ${event.inputTokens}+${event.outputTokens} tokens  ${usd(event.costMicroUsd)}  ${duration(event.latencyMs)}`;
     case 'model.failed':
       return `${safeLine(event.model)} failed: ${safeLine(event.type)}${attempt(event)}, ${event.retryable ? 'is tried again' : 'is not tried again'}`;
     case 'tool.finished':
@@ -98,10 +100,18 @@ function extension(event: Extract<RunEvent, { kind: 'run.extended' }>): string {
 const attempt = (event: { readonly attempt: number }): string =>
   event.attempt === 1 ? '' : `, attempt ${event.attempt}`;
 
+/** Of an agent with tiers. */
+const choice = ({ tier, because }: Extract<RunEvent, { kind: 'model.replied' }>): string =>
+  because === undefined
+    ? ''
+    : ` (${tier === undefined ? '' : `${safeLine(tier)}, `}${safeLine(because, 400)})`;
+
 function replied(event: Extract<RunEvent, { kind: 'model.replied' }>): string {
   switch (event.outcome) {
     case 'final':
-      return 'gave its output';
+      return `gave its output${event.shortCircuit === undefined ? '' : `, and its calls are not made: ${safeLine(event.shortCircuit, 400)}`}${event.problem === undefined ? '' : ` (${safeLine(event.problem, 400)})`}`;
+    case 'rejected':
+      return `wrote an output that will not do: ${safeLine(event.problem ?? '', 400)}`;
     case 'calls':
       return `asks for ${event.calls.map((call) => `${safeLine(call.tool)}${call.refused === undefined ? '' : ` (${safeLine(call.refused)})`}`).join(', ')}`;
     case 'misfit':

@@ -81,6 +81,11 @@ export function attemptLine(attempt: AttemptRow): string {
     ...(attempt.latencyMs === null ? [] : [duration(attempt.latencyMs)]),
     ...(attempt.finishReason === null ? [] : [safeLine(attempt.finishReason)]),
     ...(attempt.status === null || attempt.status === 200 ? [] : [`HTTP ${attempt.status}`]),
+    ...(attempt.choice === null
+      ? []
+      : [
+          `${attempt.tier === null ? '' : `${safeLine(attempt.tier)}, `}${safeLine(attempt.choice, 400)}`,
+        ]),
     ...(attempt.requestId === null ? [] : [safeLine(attempt.requestId, 80)]),
     ...(attempt.detail === null ? [] : [detailLine(attempt.detail, 300)]),
   ];

@@ -42,10 +42,13 @@ function parse(position: Position) {
 const rank = ([word = '']: readonly string[]): number =>
   asksFirst.has(word) ? -1 : word === '' ? 0 : 1;
 
+/** A larger model is asked before the message of a repair; the other words come in the order of time as they are. */
+const sorted = (word = ''): string => (word === 'up' ? 'fallback~' : word);
+
 /** Numbers in them as numbers: `fallback-10` behind `fallback-9`. */
 function compareWords(a: readonly string[], b: readonly string[]): number {
   for (let at = 0; at < Math.max(a.length, b.length); at += 1) {
-    const [one = '', other = ''] = [a[at], b[at]];
+    const [one, other] = [sorted(a[at]), sorted(b[at])];
     if (one === other) continue;
     const [left, right] = [Number(one), Number(other)];
     if (one !== '' && other !== '' && !Number.isNaN(left) && !Number.isNaN(right))

@@ -46,14 +46,17 @@ function endOf(rows: TrailRows, calls: readonly TrailCall[]): TrailEnd {
   const output = rows
     .rows('call')
     .flatMap((call) => (textIn(call, 'position') === outputAt ? [textIn(call, 'output')] : []))[0];
-  const steps = calls.filter(
-    (call) => call.kind === 'model' && call.state === 'done' && !call.position.includes('/repair'),
+  // What serves a step (a repair, a larger model) has its number.
+  const steps = new Set(
+    calls.flatMap((call) =>
+      call.kind === 'model' && call.state === 'done' ? [stepOf(call.position)] : [],
+    ),
   );
   return {
     state: outcome?.kind ?? textIn(row, 'state') ?? '',
     ...(outcome === undefined ? {} : { outcome }),
     ...(output === undefined ? {} : { output: jsonOf(output) }),
-    steps: row?.['steps'] == null ? steps.length : numberIn(row, 'steps'),
+    steps: row?.['steps'] == null ? steps.size : numberIn(row, 'steps'),
     costMicroUsd: numberIn(budget, 'spent_micro_usd'),
     tokens: numberIn(budget, 'spent_tokens'),
     ceilingMicroUsd: numberIn(budget, 'ceiling_micro_usd'),

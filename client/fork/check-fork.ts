@@ -39,7 +39,7 @@ export interface ForkEdit {
 }
 
 export interface ForkOptions {
-  /** A model call (`3`, `3/repair-1`) or a tool call (`3.1`): the first thing that is not shared. */
+  /** A model call (`3`, `3/repair-1`, `3/up-1`) or a tool call (`3.1`): the first thing that is not shared. */
   readonly at: Position;
   readonly edit?: ForkEdit;
   /** Who forks. Default: who connected. */
@@ -69,7 +69,7 @@ export interface ForkWish {
   readonly key?: string;
 }
 
-const modelPosition = /^\d+(\/(repair|fallback|interrupt)-[a-z0-9-]+)?$/;
+const modelPosition = /^\d+(\/(repair|fallback|interrupt|up)-[a-z0-9-]+)?$/;
 const toolPosition = /^\d+\.(\d+)$/;
 const editNames = ['reply', 'result', 'arguments', 'message', 'instructions', 'model', 'limits'];
 const onlyAtModel = ['reply', 'message', 'instructions', 'model'] as const;

@@ -19,8 +19,10 @@ export async function editDefinition(
   const { instructions } = edit;
   const speaksAnew = instructions !== undefined || models !== undefined;
   if (!speaksAnew && Object.keys(limits).length === 0) return undefined;
+  // A chain of models that somebody names is tried in its order: no tier of it is chosen.
+  const { tiers: _, route: _route, cascade: _cascade, ...untiered } = frozen;
   const changed = {
-    ...frozen,
+    ...(models === undefined ? frozen : untiered),
     ...(instructions === undefined
       ? {}
       : { instructions: { kind: 'text' as const, text: instructions } }),

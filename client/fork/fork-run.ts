@@ -164,6 +164,7 @@ function toInsert(
     entries: words.entries,
     transcript: words.transcript ?? transcriptOf(state, wish),
     otherModels: wish.models !== undefined,
+    otherInput: words.first !== undefined,
   });
   const base = toRunInput({
     frozen,

@@ -19,6 +19,7 @@ export function describe(event: RunEvent): string | undefined {
         final: 'ends',
         misfit: 'a reply that does not fit',
         refused: 'refuses',
+        rejected: 'a reply that will not do',
       }[event.outcome];
       return at(
         event.position,

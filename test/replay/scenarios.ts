@@ -170,7 +170,31 @@ const hasty = defineAgent({
   session: { idle: '1 second', whileWorking: 'interrupt' },
 });
 
-export const app = defineApp({ agents: [worker, near, writer, asker, talker, hasty] });
+const tiered = defineAgent({
+  name: 'tiered',
+  instructions: 'Work.',
+  tools: [read],
+  models: { small: 'test-model', large: 'other-model' },
+  // The second step is routed; the others begin with the small model.
+  route: ({ step, toolCalls }) =>
+    step === 2 && toolCalls[0] === 'read' ? { model: 'large', because: 'it has read' } : undefined,
+  cascade: true,
+  check: (text) => (text === 'no idea' ? 'Say what it is.' : true),
+});
+const brief = defineAgent({
+  name: 'brief',
+  instructions: 'Work.',
+  tools: [read],
+  stopWhen: ({ results }) =>
+    results.some(({ result }) => (result as { readonly id?: string }).id === 'it') && {
+      output: 'found',
+      because: 'it was read',
+    },
+});
+
+export const app = defineApp({
+  agents: [worker, near, writer, asker, talker, hasty, tiered, brief],
+});
 
 export interface Scenario {
   /** Default: the one that all others share. */
@@ -184,6 +208,8 @@ export interface Scenario {
     | 'asker'
     | 'talker'
     | 'hasty-talker'
+    | 'tiered'
+    | 'brief'
     | 'moving-talker';
   readonly script: Script;
   readonly limits?: { readonly steps?: number; readonly costUsd?: number };
@@ -504,5 +530,23 @@ export const scenarios: readonly Scenario[] = [
     meanwhile: async (run) => run.deny(await request(run), { by: 'ann' }),
     // The reply and what had ended beside the call are given; the rest is live.
     instead: (run) => run.fork({ at: '2.2', edit: { result: { id: 'other' } } }),
+  },
+  {
+    name: 'routed-and-raised',
+    agent: 'tiered',
+    script: [
+      reply.tools({ read: { id: 'a' } }),
+      reply.tools({ read: { id: 'b' } }),
+      // Step 3: the small model does not know.
+      reply.text('no idea'),
+      // The largest does not either, and is told so.
+      reply.text('no idea'),
+      reply.text('done'),
+    ],
+  },
+  {
+    name: 'stopped-with-its-results',
+    agent: 'brief',
+    script: [reply.tools({ read: { id: 'a' } }), reply.tools({ read: { id: 'it' } })],
   },
 ];

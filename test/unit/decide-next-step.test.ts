@@ -238,6 +238,7 @@ function act(from: RunState, nowMs: number, onStart: (position: string) => void)
       case 'interrupt':
       case 'note':
       case 'propose-fallbacks':
+      case 'route':
         throw new Error(`nothing here comes to ${step.kind}`);
       case 'call-model':
       case 'continue-as-new':

@@ -96,7 +96,6 @@ test('all mistakes of an agent are told at once', () => {
   const mistaken = {
     name: 'Support Agent',
     model: '',
-    models: { small: 'a', large: 'b' },
     fallbackModels: ['a', 'b', 'b', 'c', 'd'],
     input: z.object({ when: z.date() }),
     output: z.object({ at: z.string().transform(Number) }),
@@ -109,8 +108,7 @@ test('all mistakes of an agent are told at once', () => {
   };
   // @ts-expect-error everything is wrong on purpose
   expect(() => defineAgent(mistaken)).toThrowErrorMatchingInlineSnapshot(`
-    [DefinitionRejected: Agent \`Support Agent\`: 18 mistakes
-      - \`models\` is not available yet
+    [DefinitionRejected: Agent \`Support Agent\`: 17 mistakes
       - \`instruction\` is not known; did you mean \`instructions\`?
       - \`name\`: "Support Agent" must be 1 to 64 of a-z, 0-9, - and _, a letter or digit first
       - \`instructions\` is missing

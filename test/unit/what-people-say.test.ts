@@ -469,6 +469,7 @@ function carryOut(
       case 'wait':
         if (step.untilMs !== undefined) expect(step.untilMs).toBeGreaterThan(nowMs);
         return state;
+      case 'route':
       case 'continue-as-new':
       case 'end':
       case 'raise-flag':

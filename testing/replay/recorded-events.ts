@@ -104,7 +104,7 @@ export function addChild(event: HistoryEvent, seen: Seen, run: string, add: Add)
 }
 
 /** Activities whose result names the hash of the input that it answers. */
-const tellsItsInput = new Set(['callModel', 'runTool', 'closeChild']);
+const tellsItsInput = new Set(['callModel', 'runTool', 'closeChild', 'routeModel']);
 
 export function addMarker(event: HistoryEvent, seen: Seen, add: Add): void {
   const marker = event.markerRecordedEventAttributes;

@@ -19,7 +19,7 @@ export function compareDecisions(
   if (recorded.kind === 'calls' && now.kind === 'calls')
     return compareCalls(position, recorded.calls, now.calls);
   // What ended the call then was no decision of the model.
-  const isDecision = ['calls', 'final', 'misfit', 'refused'].includes(recorded.kind);
+  const isDecision = ['calls', 'final', 'misfit', 'refused', 'rejected'].includes(recorded.kind);
   if (!isDecision || recorded.kind === now.kind) return undefined;
   return {
     position,
@@ -33,6 +33,8 @@ export function compareDecisions(
 }
 
 function whyOf(recorded: CallModelOutput['kind'], now: Judgement['kind']): DecisionWhy {
+  if (now === 'rejected') return 'a larger model is asked';
+  if (recorded === 'rejected') return 'no larger model is asked';
   if (now === 'refused') return 'a refusal';
   if (recorded === 'refused') return 'no refusal';
   if (now === 'calls') return 'calls instead of an output';
@@ -80,6 +82,8 @@ function shownReply(reply: CallModelOutput | Judgement): unknown {
       return 'text' in reply ? (JSON.parse(reply.text) as unknown) : 'an output';
     case 'misfit':
       return reply.problem;
+    case 'rejected':
+      return reply.because;
     case 'refused':
       return 'a refusal';
     case 'stopped':

@@ -6,12 +6,14 @@
  * is no second loop that could go another way. What never reached a history is made anew here and held
  * against the recording: every prompt's bytes, what today's code makes of every reply, and the output.
  */
+import type { Stopped } from '../../activities/deciding/short-circuit.ts';
+import { shortCircuit } from '../../activities/stop-before-call.ts';
 import type { Judgement } from '../../activities/judge-reply.ts';
 import type { ModelResponse } from '../../activities/models/model-client.ts';
 import type { CallModelOutput, Spent } from '../../contracts/agent-run.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { afterModelReply } from '../../rules/transitions.ts';
-import { isGiven, modelIndexNow, type RunState } from '../../rules/run-state.ts';
+import { isGiven, type RunState } from '../../rules/run-state.ts';
 import type { Launch, Replied } from '../replay/strict-replay.ts';
 import { compareDecisions } from './compare-decisions.ts';
 import { callLive } from './live-models.ts';
@@ -20,6 +22,7 @@ import { recordedReply } from './recorded-reply.ts';
 import type { RecordedTools } from './recorded-tools.ts';
 import type { RerunPrompt } from './rerun-transcript.ts';
 import { type Rerunning, RerunStopped } from './rerunning.ts';
+import { todaysModelIndex } from './todays-tier.ts';
 
 /** What a replay of the run told, in order. */
 export type ReplayedMoment =
@@ -33,6 +36,8 @@ export async function follow(
   tools: RecordedTools,
 ): Promise<RunState | undefined> {
   let hasBegun = false;
+  /** What came of the newest reply that the run took. */
+  let before: RunState | undefined;
   for (const [index, moment] of moments.entries()) {
     if (moment.kind === 'replied') continue;
     const { state, position } = moment;
@@ -48,8 +53,9 @@ export async function follow(
     hasBegun = true;
     const next = moments[index + 1];
     const replied = next?.kind === 'replied' && next.position === position ? next : undefined;
-    const parted = await followModel(rerun, state, position, replied?.state);
+    const parted = await followModel(rerun, state, position, { before, after: replied?.state });
     if (parted !== undefined) return parted;
+    before = replied?.state ?? before;
   }
   return undefined;
 }
@@ -58,39 +64,56 @@ async function followModel(
   rerun: Rerunning,
   state: RunState,
   position: Position,
-  after: RunState | undefined,
+  {
+    before,
+    after,
+  }: { readonly before: RunState | undefined; readonly after: RunState | undefined },
 ): Promise<RunState | undefined> {
   const { recorded, today, settings } = rerun;
-  const model = today.model(modelIndexNow(state));
+  const model = today.model(await todaysModelIndex(rerun, state, position, before));
   const entries = state.entries.map((entry) => rerun.message(entry));
   const prompt = rerun.transcript.prompt(model, entries);
   const sent = rerun.sentAt(position);
   const isSame = sent?.promptHash === undefined || sent.promptHash === prompt.hash;
   if (settings.mode === 'live-after' && (!isSame || rerun.isBehind(position))) rerun.isLive = true;
   // What a fork was given was no model's word: no model is asked for it again.
-  const isLive = rerun.isLive && after !== undefined && !isGiven(state, position);
-  rerun.noteCall(
-    position,
-    prompt,
-    sent,
-    after === undefined ? 'history' : isLive ? 'live' : 'recording',
-  );
+  const row = recorded.calls.get(position);
+  const answer = row?.answer as CallModelOutput | undefined;
+  // One that was rejected is no part of the transcript: the history's next state shows nothing of it.
+  const isAnswered = after !== undefined || answer?.kind === 'rejected';
+  const stop = isAnswered ? await rerun.stopBefore(state, position, entries) : undefined;
+  const stoppedThen = recorded.attemptsAt(position).at(-1)?.finishReason === shortCircuit;
+  const isNewlyAsked = stoppedThen && stop === undefined;
+  if (isNewlyAsked && settings.mode !== 'strict') rerun.isLive = true;
+  const isLive = rerun.isLive && isAnswered && stop === undefined && !isGiven(state, position);
+  rerun.noteCall(position, prompt, sent, !isAnswered ? 'history' : isLive ? 'live' : 'recording');
   if (settings.mode === 'strict' && !isSame)
     throw new RerunStopped({
       position,
       what: 'model call',
       because: 'The recording holds no reply to this prompt.',
     });
-  if (after === undefined) {
+  if (settings.mode === 'strict' && isNewlyAsked)
+    throw new RerunStopped({
+      position,
+      what: 'model call',
+      because:
+        'Then `stopWhen` ended the run before this call; today it does not, and the recording holds no reply.',
+    });
+  if (!isAnswered) {
     rerun.countRecorded(position);
     return undefined;
   }
-  const found = isLive
-    ? await liveReply(rerun, state, prompt, position)
-    : recordedReplyAt(rerun, position, { prompt, after });
-  const own = await rerun.judge(found.response);
-  const row = recorded.calls.get(position);
-  const answer = row?.answer as CallModelOutput | undefined;
+  const found =
+    stop === undefined
+      ? isLive
+        ? await liveReply(rerun, state, prompt, position)
+        : recordedReplyAt(rerun, position, { prompt, after })
+      : stoppedReply(rerun, position, stop);
+  const own: Judgement =
+    stop === undefined
+      ? await rerun.judge(found.response, { state, position, model })
+      : { kind: 'final', text: stop.text };
   const difference =
     answer === undefined ? undefined : compareDecisions(position, answer, own, row?.output);
   const { response, judged } =
@@ -99,7 +122,7 @@ async function followModel(
       : { response: found.response, judged: own };
   const reply = { response, judged, cost: found.cost };
   const output = rerun.accept(position, { model, entries }, reply);
-  rerun.steps = after.step;
+  if (after !== undefined) rerun.steps = after.step;
   if (difference === undefined) return undefined;
   rerun.decision = difference;
   return afterModelReply({ ...state, input: today.input(state.input) }, position, output);
@@ -134,7 +157,7 @@ interface FoundReply {
 function recordedReplyAt(
   rerun: Rerunning,
   position: Position,
-  { prompt, after }: { readonly prompt: RerunPrompt; readonly after: RunState },
+  { prompt, after }: { readonly prompt: RerunPrompt; readonly after: RunState | undefined },
 ): FoundReply {
   const { recorded, transcript } = rerun;
   const message = recorded.calls.get(position)?.fragment;
@@ -142,7 +165,7 @@ function recordedReplyAt(
     new RerunStopped({ position, what: 'recording', because });
   if (message === undefined)
     throw damaged('The recording does not hold the reply that the history names.');
-  if (transcript.headWith(prompt, message) !== after.transcript.head)
+  if (after !== undefined && transcript.headWith(prompt, message) !== after.transcript.head)
     throw damaged('The recorded reply is not the one that the history names: it was changed.');
   const attempts = recorded.attemptsAt(position);
   const attempt = attempts.findLast(({ outcome }) => outcome === 'ok') ?? attempts.at(-1);
@@ -153,6 +176,15 @@ function recordedReplyAt(
       costMicroUsd: attempt?.costMicroUsd ?? 0,
       tokens: (attempt?.inputTokens ?? 0) + (attempt?.outputTokens ?? 0),
     },
+  };
+}
+
+/** The run ends before the call: nothing is asked, and what was paid there then is counted. */
+function stoppedReply(rerun: Rerunning, position: Position, { fragment }: Stopped): FoundReply {
+  rerun.countRecorded(position);
+  return {
+    response: recordedReply(fragment, undefined),
+    cost: { costMicroUsd: 0, tokens: 0 },
   };
 }
 

@@ -16,18 +16,13 @@ import type {
 import { limits } from '../../contracts/limits.ts';
 import type { Position } from '../../contracts/positions.ts';
 import { decideNextStep, type NextStep } from '../../rules/decide-next-step.ts';
-import {
-  type CallState,
-  callAt,
-  isGiven,
-  modelIndexNow,
-  originOf,
-  type RunState,
-} from '../../rules/run-state.ts';
+import { type CallState, callAt, isGiven, originOf, type RunState } from '../../rules/run-state.ts';
+import { modelIndexNow } from '../../rules/choose-model.ts';
 import * as change from '../../rules/transitions.ts';
 import { compareDecisions } from './compare-decisions.ts';
 import { callLive } from './live-models.ts';
 import { toolOf } from './live-tool.ts';
+import { recordedReply } from './recorded-reply.ts';
 import { closeRequest, openRequest } from './recorded-decisions.ts';
 import type { RecordedRequests, RecordedTools } from './recorded-tools.ts';
 import { type Rerunning, RerunStopped } from './rerunning.ts';
@@ -63,6 +58,9 @@ export async function goOn(
         else nowMs = Math.max(nowMs + 1, step.untilMs);
         break;
       }
+      case 'route':
+        state = change.afterRouted(state, await rerun.route(step.position, step.facts));
+        break;
       case 'call-model':
         state = await callModel(rerun, state, step, ahead.words);
         break;
@@ -114,6 +112,7 @@ type RecordOnly = Exclude<
     readonly kind:
       | 'end'
       | 'wait'
+      | 'route'
       | 'call-model'
       | 'run-tools'
       | 'propose-fallbacks'
@@ -177,6 +176,18 @@ async function callModel(
   if (state.interrupt === 'wanted')
     return change.afterAborted(change.afterInterrupt(state), position);
   const prompt = rerun.transcript.prompt(model, entries);
+  const stop = await rerun.stopBefore(state, position, entries);
+  if (stop !== undefined) {
+    const cost = { costMicroUsd: 0, tokens: 0 };
+    const response = recordedReply(stop.fragment, undefined);
+    const judged = { kind: 'final', text: stop.text } as const;
+    rerun.noteCall(position, prompt, undefined, 'recording');
+    return change.afterModelReply(
+      state,
+      position,
+      rerun.accept(position, { model, entries }, { response, judged, cost }),
+    );
+  }
   if (rerun.isBehind(position)) rerun.isLive = true;
   // What a fork was given was no model's word, and stays given as long as the fork is the same.
   const given =
@@ -193,7 +204,7 @@ async function callModel(
   const source = again === undefined && !isStrict ? 'live' : 'recording';
   rerun.noteCall(position, prompt, sent, source);
   const take = async (response: ModelResponse, cost: Spent): Promise<RunState> => {
-    const judged = await rerun.judge(response);
+    const judged = await rerun.judge(response, { state, position, model });
     if (row?.answer !== undefined)
       rerun.decision ??= compareDecisions(
         position,

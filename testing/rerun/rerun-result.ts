@@ -121,6 +121,8 @@ export type DecisionWhy =
   | 'a call is not refused'
   | 'the output does not fit'
   | 'the output fits'
+  | 'a larger model is asked'
+  | 'no larger model is asked'
   | 'a refusal'
   | 'no refusal'
   | 'no reply';

@@ -33,6 +33,11 @@ export class RerunTranscript {
     return this.#messages.length;
   }
 
+  /** The newest message. */
+  get last(): string {
+    return this.#messages.at(-1) ?? '';
+  }
+
   get chain(): number {
     return this.#head.chain;
   }

@@ -1,5 +1,9 @@
 /** One rerun while it goes: what it stands on, its transcript, and what is found on the way. */
+import { chooseTier } from '../../activities/deciding/choose-tier.ts';
+import { askStopWhen, looksBeforeCalls, resultsOf, type Stopped } from '../../activities/deciding/short-circuit.ts'; // prettier-ignore
+import { needsInput, takeReply } from '../../activities/deciding/take-reply.ts';
 import { judgeReply, type Judgement } from '../../activities/judge-reply.ts';
+import { parsedInput } from '../../activities/run-input.ts';
 import { type ModelAnswer, modelAnswer } from '../../activities/model-answer.ts';
 import type { ModelResponse } from '../../activities/models/model-client.ts';
 import type {
@@ -9,10 +13,14 @@ import type {
   ToolErrorNote,
   TranscriptHead,
 } from '../../contracts/agent-run.ts';
+import { BelayerError } from '../../contracts/failures.ts';
+import type { RouteFacts } from '../../contracts/routing.ts';
 import { type Position, stepOf, toolPosition } from '../../contracts/positions.ts';
 import { assistantMessage, toolErrorMessage, userMessage } from '../../rules/render-message.ts';
 import { canonicalJson } from '../../rules/canonical-json.ts';
-import type { RunState } from '../../rules/run-state.ts';
+import { mayRaise } from '../../rules/choose-model.ts';
+import { isGiven, type RunState } from '../../rules/run-state.ts';
+import { contentOf } from '../../storage/transcript.ts';
 import { sha256 } from '../../storage/hash.ts';
 import { differingValues } from './differing-values.ts';
 import type { LiveModels } from './live-models.ts';
@@ -98,6 +106,8 @@ export class Rerunning {
   readonly #problems = new Map<Position, string>();
   readonly #arguments = new Map<Hash, string>();
   readonly #counted = new Set<Position>();
+  /** The run's parsed input, where functions of the agent are told it. */
+  #input: unknown;
 
   constructor(recorded: RecordedRun, today: TodaysAgent, settings: RerunSettings) {
     this.recorded = recorded;
@@ -120,6 +130,9 @@ export class Rerunning {
       });
     });
     this.transcript.begin(messages, head, system);
+    const { agent, frozen } = this.today;
+    if (needsInput(frozen) || frozen.route === true)
+      this.#input = await this.#ask('1', () => parsedInput(agent, contentOf(messages[0] ?? '')));
   }
 
   /** The message that an entry puts into the prompt. @throws RerunStopped */
@@ -184,10 +197,68 @@ export class Rerunning {
     };
   }
 
-  /** Today's judgement of a reply. */
-  async judge(response: ModelResponse): Promise<Judgement> {
+  /** Today's judgement of a reply. What a fork was given is taken as it is. */
+  async judge(
+    response: ModelResponse,
+    at: { readonly state: RunState; readonly position: Position; readonly model: string },
+  ): Promise<Judgement> {
     for (const { argumentsText } of response.toolCalls) this.keepArguments(argumentsText);
-    return judgeReply(this.today.agent, response);
+    const { agent, frozen } = this.today;
+    const { state, position, model } = at;
+    if (isGiven(state, position)) return judgeReply(agent, response);
+    const taken = await this.#ask(position, () =>
+      takeReply(agent, frozen, response, {
+        step: stepOf(position),
+        model,
+        mayRaise: mayRaise({ ...state, input: this.today.input(state.input) }),
+        input: this.#input,
+      }),
+    );
+    return taken.judged;
+  }
+
+  /** Whether today's agent ends the run before this call. */
+  async stopBefore(
+    { entries, ...state }: RunState,
+    position: Position,
+    messages: readonly string[],
+  ): Promise<Stopped | undefined> {
+    const { agent, frozen } = this.today;
+    if (!looksBeforeCalls(frozen) || isGiven(state, position)) return undefined;
+    if (
+      entries.length === 0 ||
+      entries.some((entry) => 'say' in entry || entry.at.startsWith('said/'))
+    )
+      return undefined;
+    const results = resultsOf(this.transcript.last, messages);
+    if (results === undefined) return undefined;
+    const step = stepOf(position) - 1;
+    return this.#ask(position, () =>
+      askStopWhen(agent, { input: this.#input, step, results, calls: [], text: '' }),
+    );
+  }
+
+  /** What today's route says. */
+  async route(position: Position, facts: RouteFacts): ReturnType<typeof chooseTier> {
+    const { agent, frozen } = this.today;
+    const { customer } = this.recorded;
+    return this.#ask(position, () =>
+      chooseTier(agent, frozen, {
+        ...facts,
+        input: this.#input,
+        ...(customer === undefined ? {} : { customer }),
+      }),
+    );
+  }
+
+  /** A function of the application that fails ends a rerun, as it would end the run. */
+  async #ask<Value>(position: Position, question: () => Promise<Value>): Promise<Value> {
+    try {
+      return await question();
+    } catch (error) {
+      if (!(error instanceof BelayerError)) throw error;
+      throw new RerunStopped({ position, what: 'application', because: error.message });
+    }
   }
 
   /** The reply becomes part of the transcript; what comes behind it is said to its calls. */
@@ -197,6 +268,7 @@ export class Rerunning {
     reply: { readonly response: ModelResponse; readonly judged: Judgement; readonly cost: Spent },
   ): ModelAnswer {
     const { response, judged, cost } = reply;
+    if (judged.kind === 'rejected') return { kind: 'rejected', cost, because: judged.because };
     const head = this.transcript.accept(prompt.model, prompt.entries, assistantMessage(response));
     const transcript: TranscriptHead = {
       ...head,

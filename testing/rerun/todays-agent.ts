@@ -3,6 +3,7 @@ import { requestParameters } from '../../activities/models/request-parameters.ts
 import type { AgentRunInput } from '../../contracts/agent-run.ts';
 import type { FrozenAgent } from '../../contracts/definitions.ts';
 import { type AnyAgent, type App, freezeAgent } from '../../definitions/internal.ts';
+import { tiersOf } from '../../rules/to-run-input.ts';
 import { promptHead, systemMessage } from '../../rules/render-message.ts';
 import { contentOf } from '../../storage/transcript.ts';
 
@@ -41,10 +42,19 @@ export function todaysAgent(
       return systemMessage(await agent.instructions(input as never));
     },
     input(recorded) {
-      const { ask: _, escalate: __, session: ___, ...rest } = recorded;
+      const {
+        ask: _,
+        escalate: _escalate,
+        session: _session,
+        tiers: _tiers,
+        route: _route,
+        cascade: _cascade,
+        ...rest
+      } = recorded;
       return {
         ...rest,
         models: frozen.models,
+        ...tiersOf(frozen),
         tools: Object.fromEntries(frozen.tools.map((tool) => [tool.name, tool.policy])),
         structured: frozen.outputSchema !== undefined,
         ...(frozen.ask === undefined ? {} : { ask: frozen.ask }),
