@@ -275,8 +275,9 @@ begin
     perform belayer.close_run(p_run,
       jsonb_build_object('kind', 'stopped', 'because', 'halted', 'detail', p_detail || case when cardinality(unknown) = 0 then ''
         else ' (not known what became of: ' || array_to_string(unknown, ', ') || ')' end),
-      null, (select count(*)::int from belayer.call k where k.run_no = v_no and k.kind = 'model' and k.state = 'done'
-        and k.position not like '%/repair%'));
+      -- A step's repairs, fallbacks and larger models serve it, and are no steps.
+      null, (select count(distinct split_part(k.position, '/', 1))::int from belayer.call k
+        where k.run_no = v_no and k.kind = 'model' and k.state = 'done'));
   end if;
   select r.outcome into outcome from belayer.run r where r.no = v_no;
 end $$;

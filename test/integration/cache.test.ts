@@ -8,7 +8,7 @@ import { clearCache, countHits, keepEntry, releaseEntry, renewLeases, sweepCache
 import { readCalls, readJournal } from '../../storage/reading-runs.ts';
 import { replay, reply, rerun } from '../../testing/index.ts';
 import { aTerminal } from '../support/a-terminal.ts';
-import app, { ran } from '../support/cache-app.ts';
+import app, { ran, refused } from '../support/cache-app.ts';
 import { moveCacheClock } from '../support/cache-clock.ts';
 import { eventually } from '../support/eventually.ts';
 import { recordingOf } from '../support/recording-of.ts';
@@ -93,6 +93,31 @@ test('a run of kept replies and results replays, is rerun and forked as any othe
   expect(journal.every(({ costMicroUsd }) => costMicroUsd === 0)).toBe(true);
   const fork = await (await world.belayer.run(second.run)).fork({ at: '2' });
   expect(await fork.output()).toBe('found');
+});
+
+test('a kept reply is checked as a new one: one that will not do is neither kept nor given, and says its tier', async () => {
+  refused.add('small talk');
+  world.provider.script((request) =>
+    reply.text(request.model === 'dear-model' ? 'large words' : 'small talk', { usage }),
+  );
+  const first = await ask('chooser', 'Choose.');
+  expect(first).toMatchObject({ said: 'large words', calls: 2 });
+  // Nobody gave the small one’s reply to others.
+  const second = await ask('chooser', 'Choose.');
+  expect(second).toMatchObject({ said: 'large words', calls: 1 });
+  const [small, large] = await readJournal(world.database, second.run);
+  expect(small).toMatchObject({ position: '1', tier: 'small', saved: { routing: -small!.costMicroUsd } }); // prettier-ignore
+  expect(large).toMatchObject({ position: '1/up-1', tier: 'large', costMicroUsd: 0 });
+  expect(large?.choice).toContain(`cache: run ${first.run}, position 1/up-1`);
+  const recording = await recordingOf(world, second.run);
+  await replay(recording);
+  expect(await rerun(app, recording, { environment: {} })).toMatchObject({ verdict: 'unchanged' });
+  // What will not do any more is asked anew, and the new one kept in its place.
+  refused.clear();
+  expect(await ask('chooser', 'Choose.')).toMatchObject({ said: 'small talk', calls: 1 });
+  refused.add('small talk');
+  expect(await ask('chooser', 'Choose.')).toMatchObject({ said: 'large words', calls: 1 });
+  refused.clear();
 });
 
 test('a reply is as old as it may be and no older, for who keeps it and for who asks', async () => {

@@ -125,4 +125,16 @@ const agents = [
   defineAgent({ name: 'plain', instructions: 'Plain.', model, limits, ...near }),
 ];
 
-export default defineApp({ agents });
+/** Its check says no to what `refused` names. */
+export const refused = new Set<string>();
+const chooser = defineAgent({
+  name: 'chooser',
+  instructions: 'Answer.',
+  models: { small: 'test-model', large: 'dear-model' },
+  limits,
+  cascade: true,
+  check: (output) => !refused.has(output) || 'that is not it',
+  cache: { for: '1 hour' },
+});
+
+export default defineApp({ agents: [...agents, chooser] });
