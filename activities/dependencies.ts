@@ -6,6 +6,7 @@ import type { Ledger } from '../storage/ledger.ts';
 import type { InFlight } from './in-flight.ts';
 import type { ModelClient } from './models/model-client.ts';
 import type { Price } from './models/prices.ts';
+import type { ProviderRates } from './provider-rates.ts';
 import type { ToolBreakers } from './tool-breakers.ts';
 import type { TranscriptCache } from './transcript-cache.ts';
 
@@ -35,6 +36,7 @@ export interface ActivityDependencies {
   readonly transcripts: TranscriptCache;
   readonly inFlight: InFlight;
   readonly breakers: ToolBreakers;
+  readonly providers: ProviderRates;
   /** Absent: a worker without a deployment. */
   readonly build?: OwnBuild;
   /** Names this process in claims and journals: `pid@host-random`. */

@@ -3,6 +3,8 @@ export { type Belayer, connect, type ConnectOptions } from './connect.ts';
 export type { BudgetAmounts, Budgets, BudgetTarget, SetBudget } from './budgets.ts';
 export type { BudgetChange, BudgetRow } from '../storage/budgets.ts';
 export type { BudgetPeriod, ExhaustionPolicy } from '../contracts/budgets.ts';
+export type { SetThrottle, Throttles, ThrottleTarget } from './throttles.ts';
+export type { ProviderRate, ThrottleChange, ThrottleRow } from '../storage/throttles.ts';
 export type { StartOptions } from './check-start.ts';
 export {
   type Outcome,

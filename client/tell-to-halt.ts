@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { limits } from '../contracts/limits.ts';
 import { type HaltMessage, message } from '../contracts/messages.ts';
+import { endQueued } from '../storage/admission.ts';
 import type { Database } from '../storage/database.ts';
 import { noteHaltSent, putBackToHalt, type RunToHalt } from '../storage/stop-flags.ts';
 import { isUnreachable, type Parts } from './parts.ts';
@@ -31,8 +32,11 @@ export async function tellToHalt(
         told.push(run);
       } catch (error) {
         // No workflow: it ends just now, or its start is under way and its first claim is refused.
-        if (error instanceof WorkflowNotFoundError) told.push(run);
-        else if (isUnreachable(error)) {
+        if (error instanceof WorkflowNotFoundError) {
+          // Or it is queued, and ends here: it never starts.
+          await endQueued(parts.database, run.run, messageOf(run));
+          told.push(run);
+        } else if (isUnreachable(error)) {
           unreachable = (error as Error).message;
           waiting.unshift(run);
           return;

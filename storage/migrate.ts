@@ -13,6 +13,8 @@ import { deployments } from './migrations/0008-deployments.ts';
 import { toldInTurn } from './migrations/0009-told-in-turn.ts';
 import { budgets } from './migrations/0010-budgets.ts';
 import { settlements } from './migrations/0010-settlements.ts';
+import { admission } from './migrations/0012-admission.ts';
+import { throttles } from './migrations/0012-throttles.ts';
 
 const step = (text: string): Migration => ({
   async up(db) {
@@ -31,6 +33,7 @@ const migrations: Record<string, Migration> = {
   '0008-deployments': step(deployments),
   '0009-told-in-turn': step(toldInTurn),
   '0010-budgets': step(budgets + settlements),
+  '0012-admission': step(admission + throttles),
 };
 
 /**
