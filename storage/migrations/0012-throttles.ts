@@ -7,7 +7,8 @@
  * 2. Rates are spread (GCRA): a call that comes too early is given a ticket for its turn, which is charged already. It
  *    comes back once. Calls in flight have no tickets: who finds none free looks again, later the more of them wait.
  * 3. In any 60 seconds no more than a rule allows is admitted: a part at once, and the rest evenly. A single call whose
- *    worst case is over that part waits until nothing is owed, and goes alone.
+ *    worst case is over that part waits until nothing is owed, and goes alone. Who comes late to its turn, up to a
+ *    minute, still has it: where workers are that late, it would else lose one turn after another.
  * 4. A claim counts until its call is settled, by whoever settles it: a dead worker's claims come back with its money.
  */
 export const throttles = /* sql */ `
@@ -104,7 +105,7 @@ begin
     end if;
   end loop;
 
-  if w.due is not null and w.buckets = p_buckets and now_ <= w.due + interval '10 seconds' then
+  if w.due is not null and w.buckets = p_buckets and now_ <= w.due + interval '60 seconds' then
     if w.due > now_ + interval '10 ms' then
       select jsonb_build_object('rule', t.id, 'customer', t.customer, 'whose', c.customer, 'what', 'rate', 'max', coalesce(t.requests, t.tokens)) into because_
       from belayer.throttle_bucket c join belayer.throttle_rule t on t.id = c.rule_id where c.id = w.bucket_id;
@@ -292,13 +293,17 @@ begin
   rate := belayer.provider_rate_now(p);
   if rate >= 2 * p.base then
     delete from belayer.provider_rate x where x.provider = p_provider and x.model = p_model;
+    -- Who still waits is told, as of a budget that was changed.
+    with freed as (delete from belayer.provider_wait x where x.provider = p_provider and x.model = p_model returning x.run_no)
+    insert into belayer.budget_wait as x (run_no, rule_id, wake_at) select freed.run_no, 0, clock_timestamp() from freed
+    on conflict (run_no) do update set wake_at = clock_timestamp(), told_at = null;
     perform pg_notify('belayer_provider', '');
     return null;
   end if;
   select no into v_no from belayer.run where id = p_run;
   select * into w from belayer.provider_wait x where x.run_no = v_no and x.provider = p_provider and x.model = p_model;
   -- A turn from before the rate was lowered, or that was let pass, is none any more.
-  if found and w.booked_at >= p.lowered_at and w.due >= p.not_before and now_ <= w.due + interval '10 seconds' then
+  if found and w.booked_at >= p.lowered_at and w.due >= p.not_before and now_ <= w.due + interval '60 seconds' then
     if w.due > now_ + interval '10 ms' then return ceil(extract(epoch from w.due - now_) * 1000); end if;
     delete from belayer.provider_wait x where x.run_no = v_no;
     return 0;
