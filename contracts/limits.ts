@@ -209,7 +209,7 @@ export const limits = {
   /** What a worker takes for its rate: the calls that it sent in this time. */
   providerRateSeenMs: 10_000,
   /** A provider that refuses one lonely call is not asked less than half as often as this. */
-  providerRequestsPerMinuteMin: 60,
+  providerCallsPerMinuteMin: 60,
   /** A call whose turn is further away than this goes to the agent's next model, where it has one: about what retries would take. */
   providerTurnMsMax: 15_000,
 

@@ -187,7 +187,7 @@ export async function slowProvider(
       Math.round(refused.agoMs),
       Math.round(refused.retryAfterMs),
       limits.providerRateAgeMsMax,
-      limits.providerRequestsPerMinuteMin,
+      limits.providerCallsPerMinuteMin,
     ],
   );
 }

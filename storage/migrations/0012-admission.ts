@@ -129,24 +129,28 @@ begin
   if own_max is null and p_customer <> '' then own_max := greatest(1, floor(all_max * p_share)::int); end if;
 end $$;
 
+-- Not in plain SQL: those would be planned anew at each call.
 create function belayer.runs_in_flight(p_max int) returns int
-language sql stable as $$
-  select count(*)::int from (select from belayer.run r where r.place = 'in-flight' limit p_max) n
-$$;
+language plpgsql stable as $$
+begin
+  return (select count(*)::int from (select from belayer.run r where r.place = 'in-flight' limit p_max) n);
+end $$;
 create function belayer.runs_in_flight_of(p_customer text, p_max int) returns int
-language sql stable as $$
-  select count(*)::int from (select from belayer.run r where r.place = 'in-flight' and r.customer = p_customer limit p_max) n
-$$;
+language plpgsql stable as $$
+begin
+  return (select count(*)::int from (select from belayer.run r where r.place = 'in-flight' and r.customer = p_customer limit p_max) n);
+end $$;
 
 -- Where a new run stands: in-flight | queued | refused, and of the latter two why. p_admission: runs, share, queued,
 -- queuedOfCustomer, as the caller's limits have them.
 create function belayer.place_for(p_customer text, p_admission jsonb, out place text, out detail jsonb)
 language plpgsql as $$
-declare m record; v_of int; v_all int; is_own boolean;
+declare m record; v_of int; v_all int; is_own boolean; easy int;
 begin
   select * into m from belayer.runs_max(p_customer, (p_admission->>'runs')::int, (p_admission->>'share')::float8);
   -- More starts than connections cannot be under way at once: so far below the limit, they need not take turns.
-  if not m.own_rule and belayer.runs_in_flight(m.all_max) < m.all_max - greatest(m.all_max / 4, 100)
+  easy := m.all_max - greatest(m.all_max / 4, 100);
+  if easy > 0 and not m.own_rule and belayer.runs_in_flight(easy) < easy
     and not exists (select from belayer.run_queue q where q.customer = p_customer) then
     place := 'in-flight'; return;
   end if;

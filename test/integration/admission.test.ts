@@ -7,6 +7,7 @@ import { reply } from '../../testing/provider/index.ts';
 import { setRunsInFlight } from '../../storage/admission.ts';
 import type { AgentWorker } from '../../workers/agent-worker.ts';
 import { eventually } from '../support/eventually.ts';
+import { userSaid } from '../support/user-said.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -21,7 +22,12 @@ const pay = defineTool({
 });
 const limits = { outputTokens: 100 } as const;
 const clerk = defineAgent({ name: 'clerk', instructions: 'Work.', tools: [pay], limits });
-const boss = defineAgent({ name: 'boss', instructions: 'Delegate.', tools: [clerk.asTool()], limits });
+const boss = defineAgent({
+  name: 'boss',
+  instructions: 'Delegate.',
+  tools: [clerk.asTool()],
+  limits,
+});
 const talker = defineAgent({ name: 'talker', instructions: 'Talk.', session: {}, limits });
 const app = defineApp({ agents: [clerk, boss, talker] });
 
@@ -35,19 +41,17 @@ function shut(): void {
   const opened = new Promise<void>((resolve) => (open = resolve));
   gate = { open, opened };
 }
-const said = (request: { messages: readonly { role: string; content?: unknown }[] }): string =>
-  String(request.messages.find(({ role }) => role === 'user')?.content ?? '');
 
 beforeAll(async () => {
   world = await createWorld();
   worker = await world.work(app);
   world.provider.script(async (request) => {
-    asked.push(said(request));
+    asked.push(userSaid(request));
     atOnce += 1;
     atOnceMost = Math.max(atOnceMost, atOnce);
     await gate.opened;
     atOnce -= 1;
-    return reply.text(`done ${said(request)}`);
+    return reply.text(`done ${userSaid(request)}`);
   });
 });
 afterAll(() => world?.stop());
@@ -55,7 +59,9 @@ afterEach(async () => {
   gate.open();
   for (const { customer, setBy } of await world.belayer.throttles.show())
     if (setBy !== null)
-      await world.belayer.throttles.remove(customer === null ? { installation: true } : { customer });
+      await world.belayer.throttles.remove(
+        customer === null ? { installation: true } : { customer },
+      );
   await eventually(async () => (await world.belayer.runs({ open: true })).length === 0);
   asked = [];
   atOnceMost = 0;
@@ -145,6 +151,8 @@ test('a halt ends a queued run without a start, and so does a flag over its cust
   expect(receipt).toMatchObject({ flagged: true, note: expect.stringContaining('queued') });
   expect(await alone.outcome()).toMatchObject({ kind: 'stopped', because: 'halted', detail: 'not needed' }); // prettier-ignore
   expect(await kindsOf(alone)).toEqual(['run.started', 'run.queued', 'run.halting', 'run.ended']);
+  const forced = await start('acme', 'forced');
+  expect(await forced.halt('at once', { force: true })).toMatchObject({ ended: 'by-force', terminated: [], outcome: { because: 'halted' } }); // prettier-ignore
   await expect(alone.halt('again')).rejects.toMatchObject({ type: 'DecisionRejected' });
   const covered = [await start('acme', 'x1'), await start('acme', 'x2')];
   await world.belayer.stop({ customer: 'acme' }, { reason: 'unpaid' });
@@ -164,9 +172,9 @@ test('a run that waits for a human leaves its place, and goes on without queuein
   gate.open();
   await world.belayer.throttles.set({ installation: true, runs: 1 });
   world.provider.script((request) => {
-    asked.push(said(request));
+    asked.push(userSaid(request));
     const isPaid = request.messages.some(({ role }) => role === 'tool');
-    return said(request) === 'pay' && !isPaid ? reply.tools({ pay: {} }) : reply.text('done');
+    return userSaid(request) === 'pay' && !isPaid ? reply.tools({ pay: {} }) : reply.text('done');
   });
   const asks = await start('acme', 'pay');
   await eventually(async () => (await asks.requests()).some(({ state }) => state === 'open'));

@@ -1,7 +1,9 @@
 /** How many model calls at once and a minute, held against what the provider saw. */
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import type { Run } from '../../client/index.ts';
+import { runProgram } from '../../client/commands/program.ts';
 import { fault, reply } from '../../testing/provider/index.ts';
+import { aTerminal } from '../support/a-terminal.ts';
 import { eventually } from '../support/eventually.ts';
 import { moveThrottleClock } from '../support/throttle-clock.ts';
 import {
@@ -9,6 +11,7 @@ import {
   startWorkerProcess,
   type WorkerProcess,
 } from '../support/worker-process.ts';
+import { userSaid } from '../support/user-said.ts';
 import { createWorld, type World } from '../support/world.ts';
 
 let world: World;
@@ -34,8 +37,6 @@ const start = (customer: string, input = 'go', agent: 'clerk' | 'porter' = 'port
   world.belayer.start(agent, { input, customer });
 const many = (customer: string, count: number, agent: 'clerk' | 'porter' = 'porter') =>
   Promise.all(Array.from({ length: count }, (_, n) => start(customer, `${customer}-${n}`, agent)));
-const said = (request: { messages: readonly { role: string; content?: unknown }[] }): string =>
-  String(request.messages.find(({ role }) => role === 'user')?.content ?? '');
 const states = async (runs: readonly Run[]): Promise<readonly string[]> =>
   Promise.all(runs.map(async (run) => (await run.status()).state));
 const eventsOf = async (run: Run) => {
@@ -50,7 +51,7 @@ test('model calls in flight: of each customer at most so many, by the providerâ€
   let allThere = (): void => undefined;
   const there = new Promise<void>((resolve) => (allThere = resolve));
   world.provider.script(async (request) => {
-    const [customer = ''] = said(request).split('-');
+    const [customer = ''] = userSaid(request).split('-');
     atOnce[customer] = (atOnce[customer] ?? 0) + 1;
     most[customer] = Math.max(most[customer] ?? 0, atOnce[customer] ?? 0);
     // The first of them are held until as many are there as may be.
@@ -71,6 +72,32 @@ test('model calls in flight: of each customer at most so many, by the providerâ€
   expect(most['dear']).toBe(5);
   expect(most['bolt']).toBe(2);
   for (const row of await world.belayer.throttles.show()) expect(row).toMatchObject({ modelCallsInFlight: 0, waiting: 0 }); // prettier-ignore
+});
+
+test('the command line sets, shows and removes throttles, says who did, and refuses what does not fit', async () => {
+  const { temporal, databaseUrl } = world.servers.addresses;
+  const belayer = async (...words: string[]) => {
+    const terminal = aTerminal({
+      folder: world.servers.folder,
+      environment: { TEMPORAL_ADDRESS: temporal.address, DATABASE_URL: databaseUrl, USER: 'ann' },
+    });
+    return { code: await runProgram(['throttle', ...words], terminal), out: terminal.output(), errors: terminal.errors() }; // prettier-ignore
+  };
+  const set = await belayer('set', '--customer', 'cli', '--runs', '10', '--model-calls', '4', '--requests-per-minute', '60', '--tokens-per-minute', '100000', '--reason', 'a trial'); // prettier-ignore
+  expect(set).toMatchObject({ code: 0, out: 'The throttle of customer `cli` is set, by ann.\n' });
+  const shown = await belayer('show', '--customer', 'cli', '--json');
+  const rows = shown.out.trim().split('\n').map((line) => JSON.parse(line) as object); // prettier-ignore
+  expect(rows).toMatchObject([
+    { customer: null, runs: 200, setBy: null },
+    { customer: 'cli', runs: 10, modelCalls: 4, requestsPerMinute: 60, tokensPerMinute: 100_000, setBy: 'ann', reason: 'a trial' },
+  ]); // prettier-ignore
+  expect((await belayer('show')).out).toMatch(/cli +.*0 of 10 .*0 of 4 .*60 .*100000/);
+  expect((await belayer('set', '--customer', 'cli', '--all', '--runs', '1')).code).toBe(2);
+  expect((await belayer('set', '--customer', 'cli', '--runs', '0')).code).toBe(2);
+  expect(await belayer('remove', '--customer', 'cli', '--by', 'bob')).toMatchObject({ code: 0 });
+  const again = await belayer('remove', '--customer', 'cli');
+  expect(again).toMatchObject({ code: 2, errors: expect.stringContaining('no such thing as the throttle of customer `cli`') }); // prettier-ignore
+  expect((await belayer('history', '--customer', 'cli')).out).toMatch(/removed.*10 runs, 4 model calls.*bob[^]*set.*ann.*a trial/); // prettier-ignore
 });
 
 test('requests a minute: a part at once and the rest evenly, each run waits once, is shown to, and its working time stands still', async () => {
@@ -103,7 +130,7 @@ test('requests a minute: a part at once and the rest evenly, each run waits once
 test('two customers under load: who sends much waits for its own turns, and the otherâ€™s calls are made meanwhile', async () => {
   const order: string[] = [];
   world.provider.script(async (request) => {
-    order.push(said(request));
+    order.push(userSaid(request));
     await new Promise((resolve) => setTimeout(resolve, 30));
     return reply.text('done');
   });
