@@ -24,7 +24,6 @@ export function answerBefore(
     case 'no-run':
       throw runUnknown(run);
     case 'budget':
-    case 'throttled':
     case 'claimed':
       return undefined;
     default:

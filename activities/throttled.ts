@@ -8,7 +8,7 @@ import type { OpenedModelCall } from '../storage/ledger.ts';
 /** The throttle that lets the call wait, where one does. */
 export function refusingThrottle(opened: OpenedModelCall): RefusingThrottle | undefined {
   const { verdict, answer } = opened;
-  return verdict === 'throttled' && answer !== null && 'what' in answer ? answer : undefined;
+  return verdict === 'budget' && answer !== null && 'what' in answer ? answer : undefined;
 }
 
 /**
@@ -25,7 +25,7 @@ export async function untilTurn<Reserved extends { readonly opened: OpenedModelC
   for (;;) {
     const refusing = refusingThrottle(reserved.opened);
     if (refusing === undefined || refusing.hopeless === true) return reserved;
-    const pauseMs = refusing.waitMs ?? limits.throttleHoldEveryMs * (0.5 + Math.random());
+    const pauseMs = refusing.turnMs ?? limits.throttleHoldEveryMs * (0.5 + Math.random());
     if (cancelled.aborted || performance.now() + pauseMs > endMs) return reserved;
     await new Promise((resolve) => setTimeout(resolve, pauseMs));
     reserved = await reserve();
@@ -55,7 +55,7 @@ export function throttled(refusing: RefusingThrottle): OverBudget {
   } as const;
   return refusing.hopeless === true
     ? { ...named, policy: 'stop' }
-    : waitingTurn(named, refusing.waitMs ?? lookAgainMs(refusing, Math.random()));
+    : waitingTurn(named, refusing.turnMs ?? lookAgainMs(refusing, Math.random()));
 }
 
 /** The run waits so long, and then asks again. */
@@ -70,9 +70,9 @@ export const waitingTurn = (
   resetsAt: '',
 });
 
-function detailOf({ what, max, waitMs = 0, hopeless }: RefusingThrottle, throttle: string): string {
+function detailOf({ what, max, turnMs = 0, hopeless }: RefusingThrottle, throttle: string): string {
   if (hopeless === true)
-    return `The turn of the next call under ${throttle} would come after ${Math.round(waitMs / 60_000)} minutes; a call waits at most ${limits.throttleWaitMsMax / 60_000}.`;
+    return `The turn of the next call under ${throttle} would come after ${Math.round(turnMs / 60_000)} minutes; a call waits at most ${limits.throttleWaitMsMax / 60_000}.`;
   switch (what) {
     case 'model-calls':
       return `${max} model calls are in flight, the most that ${throttle} allows.`;

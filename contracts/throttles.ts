@@ -11,7 +11,7 @@ export interface RefusingThrottle {
   readonly what: 'model-calls' | 'requests' | 'tokens' | 'rate';
   readonly max: number;
   /** Until its turn. Absent for calls in flight, whose end nobody knows. */
-  readonly waitMs?: number;
+  readonly turnMs?: number;
   /** For a call in flight to end: runs that wait beside it. */
   readonly waiting?: number;
   /** Its turn is further away than any call waits. */

@@ -19,7 +19,7 @@ interface FullQueue {
   readonly runsMax: number;
 }
 
-/** SQLSTATE BL002 is `start_run`'s own; any other error stays as it is. */
+/** SQLSTATE BL002 is `start_in_turn`'s own; any other error stays as it is. */
 export function toAdmissionRefused(error: unknown): unknown {
   const { code, detail } = error as { readonly code?: unknown; readonly detail?: unknown };
   if (code !== 'BL002' || typeof detail !== 'string') return error;

@@ -38,14 +38,7 @@ export interface NewEntry {
 }
 
 export interface OpenedModelCall {
-  readonly verdict:
-    | 'claimed'
-    | 'finished'
-    | 'conflict'
-    | 'halted'
-    | 'budget'
-    | 'throttled'
-    | 'no-run';
+  readonly verdict: 'claimed' | 'finished' | 'conflict' | 'halted' | 'budget' | 'no-run';
   readonly run_no: number;
   readonly attempt: number;
   readonly watched: boolean;

@@ -35,8 +35,8 @@ export interface StartVerdict {
 }
 
 const startRunStatement = {
-  name: 'start_run',
-  text: `select * from belayer.start_run($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)`,
+  name: 'start_in_turn',
+  text: `select * from belayer.start_in_turn($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)`,
 };
 
 /**
@@ -65,7 +65,7 @@ export async function insertRun(database: Database, row: StartRow): Promise<Star
   const [verdict] = await rows.catch((error: unknown) => {
     throw toAdmissionRefused(toStartStopped(error));
   });
-  invariant(verdict !== undefined, 'start_run answers with one row');
+  invariant(verdict !== undefined, 'start_in_turn answers with one row');
   return verdict;
 }
 

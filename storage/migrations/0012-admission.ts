@@ -220,6 +220,7 @@ begin
       stopped := belayer.start_stopped_by(r.id, r.agent, v_customer, null);
       if stopped is not null then
         perform belayer.end_queued(r.id, stopped->>'reason', stopped->>'by');
+        admitted := admitted + 1;
         continue;
       end if;
     end if;
@@ -235,13 +236,12 @@ begin
   update belayer.admission set turn = v_turn;
 end $$;
 
-drop function belayer.start_run(text, text, text, text, text, text, jsonb, text, text, bigint, bigint, text, text);
-
--- p_admission null: it is started at once whatever is in flight, since its caller does so in any case.
-create function belayer.start_run(
+-- What start_run was, for those who may have to queue. p_admission null: it is started at once whatever is in flight,
+-- since its caller does so in any case.
+create function belayer.start_in_turn(
   p_id text, p_agent text, p_customer text, p_key text, p_definition text, p_input_hash text,
   p_options jsonb, p_fragment text, p_head text, p_micro_usd bigint, p_tokens bigint,
-  p_parent text, p_parent_position text, p_admission jsonb default null,
+  p_parent text, p_parent_position text, p_admission jsonb,
   out verdict text, out run text, out newest text, out is_queued boolean)
 language plpgsql as $$
 declare v_no bigint; existing record; stopped jsonb; v record;
@@ -297,6 +297,19 @@ begin
   end if;
   run := p_id;
   verdict := 'started';
+end $$;
+
+-- Processes from before there was a queue start their runs themselves.
+create or replace function belayer.start_run(
+  p_id text, p_agent text, p_customer text, p_key text, p_definition text, p_input_hash text,
+  p_options jsonb, p_fragment text, p_head text, p_micro_usd bigint, p_tokens bigint,
+  p_parent text, p_parent_position text,
+  out verdict text, out run text, out newest text)
+language plpgsql as $$
+begin
+  select s.verdict, s.run, s.newest into verdict, run, newest
+  from belayer.start_in_turn(p_id, p_agent, p_customer, p_key, p_definition, p_input_hash, p_options, p_fragment, p_head,
+    p_micro_usd, p_tokens, p_parent, p_parent_position, null) s;
 end $$;
 
 -- Lines of other functions that have to know of a place or of a queue; the rest of each is as it stands.

@@ -4,8 +4,8 @@
  * 1. A rule's bucket is a row: of a customer, or of all. Who claims a call locks its buckets in the order of their ids,
  *    behind the run's pulse row and before any budget. Who ends a call locks none: it marks its own row of
  *    `throttle_call`, and the next claim takes that into account.
- * 2. Rates are spread (GCRA): a call that comes too early is given a ticket for its turn, which is charged already. It
- *    comes back once. Calls in flight have no tickets: who finds none free looks again, later the more of them wait.
+ * 2. Rates are spread (GCRA): a call that comes too early is given a ticket for its turn, which is charged already, so it
+ *    comes back once; for tokens only where its turn is near. Calls in flight have no tickets: who finds none free looks again, later the more of them wait.
  * 3. In any 60 seconds no more than a rule allows is admitted: a part at once, and the rest evenly. A single call whose
  *    worst case is over that part waits until nothing is owed, and goes alone. Who comes late to its turn, up to a
  *    minute, still has it: where workers are that late, it would else lose one turn after another.
@@ -109,7 +109,7 @@ begin
     if w.due > now_ + interval '10 ms' then
       select jsonb_build_object('rule', t.id, 'customer', t.customer, 'whose', c.customer, 'what', 'rate', 'max', coalesce(t.requests, t.tokens)) into because_
       from belayer.throttle_bucket c join belayer.throttle_rule t on t.id = c.rule_id where c.id = w.bucket_id;
-      return because_ || jsonb_build_object('waitMs', ceil(extract(epoch from w.due - now_) * 1000)::bigint);
+      return because_ || jsonb_build_object('turnMs', ceil(extract(epoch from w.due - now_) * 1000)::bigint);
     end if;
     delete from belayer.throttle_wait x where x.run_no = p_run_no;
     return null;
@@ -137,7 +137,16 @@ begin
   end loop;
   -- A day's backlog (limits.throttleWaitMsMax): it is not even charged.
   if due_ > now_ + interval '24 hours' then
-    return because_ || jsonb_build_object('waitMs', ceil(extract(epoch from due_ - now_) * 1000)::bigint, 'hopeless', true);
+    return because_ || jsonb_build_object('turnMs', ceil(extract(epoch from due_ - now_) * 1000)::bigint, 'hopeless', true);
+  end if;
+  -- Most of what calls hold comes back when they end: turns far away would be given by what none of them uses. So who
+  -- waits that long looks again half way, by what those who wait beside it would hold.
+  if because_->>'what' = 'tokens' and due_ > now_ + interval '10 seconds' then
+    select count(*) into waiting_ from belayer.throttle_wait x where x.bucket_id = (because_->>'bucket')::bigint and x.due is null and x.run_no <> p_run_no;
+    insert into belayer.throttle_wait as x (run_no, buckets, bucket_id, due) values (p_run_no, p_buckets, (because_->>'bucket')::bigint, null)
+    on conflict (run_no) do update set buckets = p_buckets, bucket_id = excluded.bucket_id, due = null;
+    pace := extract(epoch from due_ - now_) + waiting_ * p_tokens * 60.0 / (because_->>'max')::bigint;
+    return because_ || jsonb_build_object('turnMs', (1000 * least(30, greatest(5, pace / 2)) * (0.75 + random() / 2))::bigint);
   end if;
   update belayer.throttle_bucket c set
     requests_until = case when t.requests is null then c.requests_until
@@ -151,7 +160,7 @@ begin
   end if;
   insert into belayer.throttle_wait as x (run_no, buckets, bucket_id, due) values (p_run_no, p_buckets, (because_->>'bucket')::bigint, due_)
   on conflict (run_no) do update set buckets = p_buckets, bucket_id = excluded.bucket_id, due = due_;
-  return because_ || jsonb_build_object('waitMs', ceil(extract(epoch from due_ - now_) * 1000)::bigint);
+  return because_ || jsonb_build_object('turnMs', ceil(extract(epoch from due_ - now_) * 1000)::bigint);
 end $$;
 
 -- The call is claimed: it is in flight.
@@ -207,7 +216,11 @@ select belayer.with_line_changed('belayer.open_model_call', '  -- Before the run
 '  if v_buckets is not null then
     refused := belayer.take_throttles(r.no, v_buckets, p_tokens);
     if refused is not null then
-      verdict := ''throttled''; answer := refused;
+      -- Told as a budget that says wait, which is what workers from before know.
+      verdict := ''budget'';
+      answer := jsonb_build_object(''agent'', null, ''per'', ''hour'', ''policy'', ''wait'', ''crowded'', false, ''hopeless'', false,
+        ''microUsdLeft'', null, ''tokensLeft'', 0, ''ceilingTokens'', 0, ''reservedTokens'', 0, ''endsAt'', null,
+        ''resetMs'', coalesce((refused->>''turnMs'')::bigint, 2000)) || refused;
       update belayer.pulse p set state = ''throttled'' where p.run_no = r.no;
       return;
     end if;

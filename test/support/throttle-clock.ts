@@ -6,3 +6,10 @@ export async function moveThrottleClock(database: Database, byMs: number): Promi
     text: `create or replace function belayer.throttle_now() returns timestamptz language sql volatile as $$ select clock_timestamp() + ${Math.round(byMs)} * interval '1 ms' $$`,
   });
 }
+
+/** The clock of rates stands at this moment, in milliseconds since the epoch. */
+export async function throttleClockAt(database: Database, ms: number): Promise<void> {
+  await database.query({
+    text: `create or replace function belayer.throttle_now() returns timestamptz language sql volatile as $$ select to_timestamp(${ms / 1_000}) $$`,
+  });
+}

@@ -19,7 +19,7 @@ const refusing = (more: Partial<RefusingThrottle> = {}): RefusingThrottle => ({
   whose: 'acme',
   what: 'requests',
   max: 60,
-  waitMs: 5_000,
+  turnMs: 5_000,
   ...more,
 });
 function refused(state: RunState, nowMs: number, more: Partial<RefusingThrottle> = {}): RunState {
@@ -40,20 +40,20 @@ test('a throttled call waits for its turn, says so once, and is made at the same
   // Carried over to another execution, it is the same wait.
   state = firstState({ ...state.input, carried: toCarried(state, 200) }, 200);
   expect(viewRun(state, 200).phase).toBe('throttled');
-  state = refused(state, 5_100, { what: 'rate', waitMs: 10 });
+  state = refused(state, 5_100, { what: 'rate', turnMs: 10 });
   expect(state.notes).toEqual([]);
   expect(decideNextStep(state, 5_110)).toMatchObject({ kind: 'call-model', position: '1' });
 });
 
 test('a call waits no longer than its bound in all, and one whose turn is beyond it does not wait', () => {
   const patient = { costMicroUsd: 1, tokens: 1, steps: 1, wallMs: Infinity };
-  const waits = change.afterNoted(refused(aRun({}, { limits: patient }), 0, { waitMs: 1 }));
+  const waits = change.afterNoted(refused(aRun({}, { limits: patient }), 0, { turnMs: 1 }));
   const late = refused(waits, limits.throttleWaitMsMax);
   expect(decideNextStep(late, limits.throttleWaitMsMax)).toMatchObject({
     kind: 'end',
     outcome: { kind: 'stopped', because: 'throttled' },
   });
-  const hopeless = refused(aRun(), 0, { waitMs: 90_000_000, hopeless: true });
+  const hopeless = refused(aRun(), 0, { turnMs: 90_000_000, hopeless: true });
   expect(decideNextStep(hopeless, 0)).toMatchObject({
     kind: 'end',
     outcome: { because: 'throttled', detail: expect.stringContaining('after 1500 minutes') },
@@ -73,7 +73,7 @@ test('the more wait for a call in flight to end, the later each looks again, wit
 
 test('a turn that is near is waited for where the call is, and one that is far is not', async () => {
   const opened = (answer: RefusingThrottle | null) => ({
-    opened: { verdict: answer === null ? 'claimed' : 'throttled', answer } as OpenedModelCall,
+    opened: { verdict: answer === null ? 'claimed' : 'budget', answer } as OpenedModelCall,
   });
   let asked = 0;
   const ask = (): Promise<ReturnType<typeof opened>> => {
@@ -81,9 +81,9 @@ test('a turn that is near is waited for where the call is, and one that is far i
     return Promise.resolve(opened(null));
   };
   const cancelled = new AbortController().signal;
-  expect((await untilTurn(opened(refusing({ waitMs: 5 })), ask, cancelled)).opened.verdict).toBe('claimed'); // prettier-ignore
+  expect((await untilTurn(opened(refusing({ turnMs: 5 })), ask, cancelled)).opened.verdict).toBe('claimed'); // prettier-ignore
   expect(asked).toBe(1);
-  expect((await untilTurn(opened(refusing({ waitMs: 60_000 })), ask, cancelled)).opened.verdict).toBe('throttled'); // prettier-ignore
+  expect((await untilTurn(opened(refusing({ turnMs: 60_000 })), ask, cancelled)).opened.verdict).toBe('budget'); // prettier-ignore
   expect(asked).toBe(1);
 });
 
