@@ -38,6 +38,23 @@ export async function endQueued(
   return row?.ended ?? false;
 }
 
+/** Ends those of them that queue: their ids. */
+export async function endQueuedOf(
+  database: Database,
+  runs: readonly { readonly run: string; readonly reason: string; readonly by: string }[],
+): Promise<ReadonlySet<string>> {
+  const rows = await database.query<{ id: string }>(
+    {
+      name: 'end_queued_of',
+      text: `select r.id from unnest($1::text[], $2::text[], $3::text[]) h(run, reason, by)
+        join belayer.run r on r.id = h.run and r.place = 'queued'
+        where belayer.end_queued(h.run, h.reason, h.by)`,
+    },
+    [runs.map(({ run }) => run), runs.map(({ reason }) => reason), runs.map(({ by }) => by)],
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
 /** @throws AdmissionRefused  Its turn did not come within `limits.admissionWaitMsMax`. */
 export async function untilAdmitted(database: Database, run: string): Promise<void> {
   const endMs = performance.now() + limits.admissionWaitMsMax;

@@ -126,8 +126,12 @@ const overtaken =
 if ((await other.outcome()).kind !== 'done') problems.push('the other customer’s run is not done');
 if (queued < queuedCount / 4) problems.push(`only ${queued} runs were queued before the other customer’s`); // prettier-ignore
 if (overtaken > 5) problems.push(`${overtaken} queued runs were let in before the other customer’s first`); // prettier-ignore
-await world.belayer.stop({ customer: 'acme' }, { reason: 'measured' });
-const leftOver = await open();
+const stopAt = performance.now();
+const stopped = await world.belayer.stop({ customer: 'acme' }, { reason: 'measured' });
+const stopMs = performance.now() - stopAt;
+const stillQueued = await one(`select count(*) as n from belayer.run where place = 'queued'`);
+if (stillQueued > 0) problems.push(`${stillQueued} runs are queued under a flag (${stopped.left ?? ''})`); // prettier-ignore
+await other.outcome();
 console.log(`${count} starts at once, ${inFlightMax} in flight, model calls of ${thinkMs} ms, two workers
 on record                  ${seconds(recordedMs)}; a start answers in ${seconds(middle(answers, 0.5))} (median), ${seconds(middle(answers, 0.99))} (99%) of them
 all finished               ${seconds(finishedMs)}, ${(count / (finishedMs / 1_000)).toFixed(1)} runs a second
@@ -136,7 +140,7 @@ model calls                ${attempts}, not ok ${failed}
 timed out (200 runs)       ${tasksTimedOut} of ${tasks} workflow tasks, ${activitiesTimedOut} activities
 ${queuedCount} starts of one customer  in ${seconds(queuedInMs)}; ${queued} queued when the other came
 another’s first            at its model after ${Math.round(otherMs)} ms, let in behind ${overtaken} that were queued
-stopped                    ${leftOver} runs open after a flag over the customer
+a flag over the customer   ends its queue in ${seconds(stopMs)}
 ${problems.length === 0 ? 'Everything held.' : `Did not hold:\n${problems.join('\n')}`}`);
 for (const worker of workers) await worker.kill();
 await world.stop();
