@@ -167,8 +167,8 @@ export const limits = {
   budgetChangesShownMax: 200,
 
   // --- admission and throttles -----------------------------------------------------------------
-  /** Runs in flight of an installation that says nothing: about what two cores carry, with room for the rest. */
-  runsInFlightMaxDefault: 200,
+  /** Runs in flight of an installation that says nothing: twice what keeps two cores busy where models answer in 0.2 s, for they often take longer. */
+  runsInFlightMaxDefault: 100,
   runsInFlightMax: 1_000_000,
   /** Share of all places that one named customer may have where no rule says otherwise: the rest is for the others' first runs. */
   runsOfOneCustomerFactor: 0.75,

@@ -145,14 +145,17 @@ end $$;
 -- queuedOfCustomer, as the caller's limits have them.
 create function belayer.place_for(p_customer text, p_admission jsonb, out place text, out detail jsonb)
 language plpgsql as $$
-declare m record; v_of int; v_all int; is_own boolean; easy int;
+declare m record; v_of int; v_all int; is_own boolean; easy int; margin int;
 begin
   select * into m from belayer.runs_max(p_customer, (p_admission->>'runs')::int, (p_admission->>'share')::float8);
-  -- More starts than connections cannot be under way at once: so far below the limit, they need not take turns.
-  easy := m.all_max - greatest(m.all_max / 4, 100);
-  if easy > 0 and not m.own_rule and belayer.runs_in_flight(easy) < easy
-    and not exists (select from belayer.run_queue q where q.customer = p_customer) then
-    place := 'in-flight'; return;
+  -- Far below the limit, as many starts as there is room between need not take turns: each takes a number, so that
+  -- no more of them are under way at once.
+  margin := greatest(1, m.all_max / 4);
+  easy := m.all_max - margin;
+  if not m.own_rule and pg_try_advisory_xact_lock(6004512, floor(random() * margin)::int) then
+    if belayer.runs_in_flight(easy) < easy and not exists (select from belayer.run_queue q where q.customer = p_customer) then
+      place := 'in-flight'; return;
+    end if;
   end if;
   perform pg_advisory_xact_lock(6004512);
   select q.queued into v_of from belayer.run_queue q where q.customer = p_customer;

@@ -88,7 +88,7 @@ test('the command line sets, shows and removes throttles, says who did, and refu
   const shown = await belayer('show', '--customer', 'cli', '--json');
   const rows = shown.out.trim().split('\n').map((line) => JSON.parse(line) as object); // prettier-ignore
   expect(rows).toMatchObject([
-    { customer: null, runs: 200, setBy: null },
+    { customer: null, runs: 100, setBy: null },
     { customer: 'cli', runs: 10, modelCalls: 4, requestsPerMinute: 60, tokensPerMinute: 100_000, setBy: 'ann', reason: 'a trial' },
   ]); // prettier-ignore
   expect((await belayer('show')).out).toMatch(/cli +.*0 of 10 .*0 of 4 .*60 .*100000/);
