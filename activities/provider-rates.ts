@@ -23,7 +23,7 @@ export interface ProviderRates {
     readonly next: number | undefined;
   }): Promise<OverBudget | undefined>;
   sent(model: string): void;
-  /** The provider refused a call for its rate. Never throws: where it cannot be put on record, the next refusal is. */
+  /** The provider refused a call for its rate; it is slowed where that is no single case. Never throws: where it cannot be put on record, the next refusal is. */
   refused(call: {
     readonly model: string;
     readonly agoMs: number;
@@ -43,11 +43,12 @@ export function createProviderRates(parts: {
   const { database, provider, worker, log } = parts;
   let slowed = new Set<string>();
   const sentAt = new Map<string, number[]>();
-  const seenOf = (model: string): number[] => {
+  const refusedAt = new Map<string, number[]>();
+  const newestOf = (all: Map<string, number[]>, model: string): number[] => {
     const sinceMs = performance.now() - limits.providerRateSeenMs;
-    const seen = (sentAt.get(model) ?? []).filter((at) => at > sinceMs);
-    sentAt.set(model, seen);
-    return seen;
+    const newest = (all.get(model) ?? []).filter((at) => at > sinceMs);
+    all.set(model, newest);
+    return newest;
   };
   return {
     async turn({ model, run, cancelled, next }) {
@@ -70,10 +71,18 @@ export function createProviderRates(parts: {
       if (seen === undefined) sentAt.set(model, [performance.now()]);
       else seen.push(performance.now());
       // Of a model that is asked without end, only what is counted is kept.
-      if ((seen?.length ?? 0) > sentKeptMax) seenOf(model);
+      if ((seen?.length ?? 0) > sentKeptMax) newestOf(sentAt, model);
     },
     async refused({ model, agoMs, retryAfterMs }) {
-      const seen = seenOf(model).length;
+      const seen = newestOf(sentAt, model).length;
+      const refusals = newestOf(refusedAt, model);
+      refusals.push(performance.now());
+      // One now and then is for its own retry: to slow everybody for it would cost more than it mends.
+      if (
+        refusals.length < limits.providerRefusedCallsMin ||
+        refusals.length < seen * limits.providerRefusedFactor
+      )
+        return;
       slowed.add(model);
       await slowProvider(database, {
         provider,

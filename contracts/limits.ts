@@ -208,7 +208,11 @@ export const limits = {
   providerRateAgeMsMax: 1_000,
   /** What a worker takes for its rate: the calls that it sent in this time. */
   providerRateSeenMs: 10_000,
-  /** A provider that refuses one lonely call is not asked less than half as often as this. */
+  /** Refusals, in that time, of which fewer are left to the calls' own retries ... */
+  providerRefusedCallsMin: 3,
+  /** ... and their share of the calls sent: just above its limit a provider refuses few, and most go through. */
+  providerRefusedFactor: 0.1,
+  /** A provider that refuses a lonely caller is not asked less than half as often as this. */
   providerCallsPerMinuteMin: 60,
   /** A call whose turn is further away than this goes to the agent's next model, where it has one: about what retries would take. */
   providerTurnMsMax: 15_000,
