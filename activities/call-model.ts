@@ -53,6 +53,7 @@ import { recordReply } from './record-reply.ts';
 import { runInput } from './run-input.ts';
 import { shortCircuit, stopBeforeCall } from './stop-before-call.ts';
 import { streamDeltas } from './stream-deltas.ts';
+import { refusingThrottle, throttled, untilTurn } from './throttled.ts';
 import { closePrompt, withMessages } from './transcript-cache.ts';
 
 export function createCallModel(deps: ActivityDependencies) {
@@ -121,6 +122,15 @@ async function openAndSend(
   made: Omit<Attempt, 'opened' | 'reservedMicroUsd' | 'reservedTokens' | 'deadlineMs'>,
 ): Promise<CallModelOutput> {
   const { call, input, definition, price, prompt } = made;
+  const { models } = definition.frozen;
+  const behind = models.indexOf(input.model) + 1;
+  const wait = await deps.providers.turn({
+    model: input.model,
+    run: call.run,
+    cancelled: call.cancelled,
+    next: behind > 0 && behind < models.length ? behind : undefined,
+  });
+  if (wait !== undefined) return wait;
   // A near call holds its workflow task: a database that is gone is then for the platform's retry.
   const deadlineMs =
     Date.now() + input.timeoutMs + (input.near === true ? 0 : limits.storageHoldMsMax);
@@ -132,6 +142,8 @@ async function openAndSend(
   });
   const known = answerBefore(opened, call.run);
   if (known !== undefined) return known;
+  const throttle = refusingThrottle(opened);
+  if (throttle !== undefined) return throttled(throttle);
   if (opened.verdict === 'budget')
     return budgetStop(opened, {
       reservedMicroUsd,
@@ -179,7 +191,7 @@ async function open(
 ) {
   const { input, definition, price, prompt } = wanted;
   const { outputTokens, contextTokens } = definition.frozen.limits;
-  const reserve = async (promptTokensMax: number, wantFrom: number | undefined) => {
+  const reserveOnce = async (promptTokensMax: number, wantFrom: number | undefined) => {
     const reservedTokens = promptTokensMax + outputTokens;
     const reservedMicroUsd = worstCaseMicroUsd(price, {
       promptTokensMax,
@@ -206,6 +218,10 @@ async function open(
       signal: call.cancelled,
     });
     return { opened, reservedMicroUsd, reservedTokens };
+  };
+  const reserve = async (promptTokensMax: number, wantFrom: number | undefined) => {
+    const first = await reserveOnce(promptTokensMax, wantFrom);
+    return untilTurn(first, () => reserveOnce(promptTokensMax, wantFrom), call.cancelled);
   };
   const patience = {
     forMs: input.near === true ? limits.budgetCrowdedNearMsMax : limits.budgetCrowdedMsMax,
@@ -275,6 +291,7 @@ async function send(
     attempt: opened.attempt,
   });
   const startedAt = performance.now();
+  deps.providers.sent(input.model);
   let reply: ModelResponse;
   try {
     reply = await deps.models.call({
@@ -286,9 +303,17 @@ async function send(
       onDelta: (text) => deltas.push(text),
     });
   } catch (error) {
+    const latencyMs = performance.now() - startedAt;
+    if (error instanceof ModelFailure && error.type === failureType.modelRateLimited)
+      // Before the attempt ends, so that its next try finds its model slowed.
+      await deps.providers.refused({
+        model: input.model,
+        agoMs: latencyMs,
+        retryAfterMs: error.retryAfterMs ?? 0,
+      });
     return await closeFailed(deps, attempt, error, {
       ...journal,
-      latency_ms: Math.round(performance.now() - startedAt),
+      latency_ms: Math.round(latencyMs),
     });
   } finally {
     deltas.end();

@@ -7,6 +7,7 @@ import type { CallCache } from './call-cache.ts';
 import type { InFlight } from './in-flight.ts';
 import type { ModelClient } from './models/model-client.ts';
 import type { Price } from './models/prices.ts';
+import type { ProviderRates } from './provider-rates.ts';
 import type { ToolBreakers } from './tool-breakers.ts';
 import type { TranscriptCache } from './transcript-cache.ts';
 
@@ -38,6 +39,7 @@ export interface ActivityDependencies {
   readonly inFlight: InFlight;
   readonly breakers: ToolBreakers;
   readonly cache: CallCache;
+  readonly providers: ProviderRates;
   /** Absent: a worker without a deployment. */
   readonly build?: OwnBuild;
   /** Names this process in claims and journals: `pid@host-random`. */

@@ -14,7 +14,9 @@ export interface WantedOfBudget {
 /** The budget that refuses, where it is one that runs share. */
 export function refusingBudget(opened: OpenedModelCall): RefusingBudget | undefined {
   const { verdict, answer } = opened;
-  return verdict === 'budget' && answer !== null && 'hopeless' in answer ? answer : undefined;
+  return verdict === 'budget' && answer !== null && 'crowded' in answer && !('what' in answer)
+    ? answer
+    : undefined;
 }
 
 /**

@@ -44,6 +44,7 @@ import {
   type StopTarget,
 } from './stop-flags.ts';
 import { findStuck, type StuckOptions } from './stuck/find-stuck.ts';
+import { type Throttles, throttlesOn } from './throttles.ts';
 import { whoActs } from './who-acts.ts';
 
 export interface ConnectOptions {
@@ -62,11 +63,13 @@ export interface Belayer<A = App> extends AsyncDisposable {
   /**
    * Starts a run, or gives the run that was started with the same `key`, finished or not.
    *
-   * Resolves when the run is on record and its workflow started, not when it ends: see `run.output()`.
+   * Resolves when the run is on record and its workflow started, not when it ends: see `run.output()`. Where as many
+   * runs are in flight as may be, it is on record as `queued`, and a worker starts it when its turn comes.
    * @throws InputRejected      The input or an option does not fit; every mistake is named.
    * @throws AgentUnknown       No worker has published the agent.
    * @throws KeyReused          The key belongs to a run with another input.
    * @throws StartStopped       A stop flag covers it. Nothing was started.
+   * @throws AdmissionRefused   It would have to queue, and the queue is full. Nothing was started.
    * @throws StorageUnavailable Nothing was started.
    * @throws ServerUnreachable  Temporal does not answer. The run is on record, and a worker starts it
    *                            when Temporal is back.
@@ -115,6 +118,8 @@ export interface Belayer<A = App> extends AsyncDisposable {
   costs(options?: CostOptions): Promise<Costs>;
   /** Replies and results that agents and tools with a `cache` keep for equal calls. */
   readonly cache: KeptCalls;
+  /** How much at once, and how fast: runs and model calls in flight, requests and tokens a minute. */
+  readonly throttles: Throttles;
   /** Runs that make no progress and wait for nothing declared, longest silence first. */
   stuck(options?: StuckOptions): Promise<readonly StuckRow[]>;
   /** What was to be told by webhook and mail, newest first. `failed`: only what was given up. */
@@ -226,9 +231,10 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     settings: parts.settings,
     async start(agent, options) {
       const row = checkStart(agent, options);
-      const wanted = { ...row, run: newRunId(agent), agent };
+      const wanted = { ...row, run: newRunId(agent), agent, mayQueue: true as const };
       const inserted = await insertNewRun(database, definitions, wanted, chooseBuilds);
-      await startWorkflow(parts, inserted.run, inserted.start, inserted.build);
+      if (!inserted.isQueued)
+        await startWorkflow(parts, inserted.run, inserted.start, inserted.build);
       return createRun(parts, inserted.run);
     },
     send: (agent, options) => send(parts, { definitions, chooseBuilds }, agent, options),
@@ -247,6 +253,7 @@ export function belayerOn<A = App>(parts: Parts): Belayer<A> {
     budgets: budgetsOn(parts),
     costs: (options) => costsOf(parts, options),
     cache: cacheOn(parts),
+    throttles: throttlesOn(parts),
     stuck: async ({ now = false, limit = 500 } = {}) =>
       findStuck(parts, { now, limit: checkedLimit(limit, limits.stuckShownMax) }),
     announcements: async ({ failed = false, limit = 500 } = {}) =>

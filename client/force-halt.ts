@@ -11,7 +11,8 @@ import { WorkflowNotFoundError } from '@temporalio/client';
 import type { RunOutcome } from '../contracts/agent-run.ts';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
-import { isStorageUnavailable } from '../storage/database.ts';
+import { endQueued } from '../storage/admission.ts';
+import { type Database, isStorageUnavailable } from '../storage/database.ts';
 import { type ClosedByForce, closeByForce, familyOf } from '../storage/force-close.ts';
 import { runImported } from '../storage/imported-runs.ts';
 import { openLedger, runUnknown } from '../storage/ledger.ts';
@@ -49,6 +50,11 @@ export async function forceHalt(
   if (row === undefined) throw runUnknown(run);
   if (row.importedAt !== null) throw runImported(run);
   if (row.endedAt !== null) return endTheRest(parts, row, halt);
+  if (
+    row.state === 'queued' &&
+    (await endQueued(database, run, { reason: forcedMark + reason, by: halt.by }))
+  )
+    return endedBeforeStart(database, run);
   await openLedger(database).raiseFlag('run', run, reason, halt.by);
   await checkTemporal(parts, run);
   const closed: ClosedByForce[] = [];
@@ -71,6 +77,13 @@ export async function forceHalt(
 }
 
 const forcedMark = 'forced: ';
+
+/** It was queued: there is no workflow to terminate, and nothing of it happened. */
+async function endedBeforeStart(database: Database, run: string): Promise<ForcedHalt> {
+  const outcome = (await readRun(database, run))?.outcome;
+  if (outcome == null) throw runUnknown(run);
+  return { run, ended: 'by-force', outcome, terminated: [], unknown: [] };
+}
 
 /** The books were closed by force before: what is left of the workflows is ended. */
 async function endTheRest(

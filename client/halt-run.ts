@@ -2,6 +2,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
+import { endQueued } from '../storage/admission.ts';
 import { isStorageUnavailable } from '../storage/database.ts';
 import { runImported } from '../storage/imported-runs.ts';
 import { openLedger, runUnknown } from '../storage/ledger.ts';
@@ -46,6 +47,21 @@ export async function haltRun(
   if (row === undefined) throw runUnknown(run);
   if (!(row instanceof Error) && row.importedAt !== null) throw runImported(run);
   if (!(row instanceof Error) && row.endedAt !== null) throw endedAlready(run, row.state);
+  // It has no workflow that could hear, and nothing of it starts.
+  if (
+    !(row instanceof Error) &&
+    row.state === 'queued' &&
+    (await endQueued(database, run, {
+      reason: halt.reason.slice(0, limits.reasonCharsMax),
+      by: halt.by,
+    }))
+  )
+    return {
+      run,
+      flagged: true,
+      signalled: false,
+      note: 'It was queued: it has ended without having started.',
+    };
   // A database that does not answer is asked beside the signal: nobody waits for it twice.
   if (row instanceof Error) {
     const [flagged, signalled] = await Promise.all([raise(), signal(false)]);

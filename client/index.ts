@@ -7,6 +7,8 @@ export type { BudgetChange, BudgetRow } from '../storage/budgets.ts';
 export type { BudgetPeriod, ExhaustionPolicy } from '../contracts/budgets.ts';
 export type { CostOptions, Costs } from './costs.ts';
 export type { CostKey, CostRow, CostSums } from '../storage/costs.ts';
+export type { SetThrottle, Throttles, ThrottleTarget } from './throttles.ts';
+export type { ProviderRate, ThrottleChange, ThrottleRow } from '../storage/throttles.ts';
 export type { StartOptions } from './check-start.ts';
 export {
   type Outcome,

@@ -209,6 +209,13 @@ async function ending(
       if (end === undefined) throw runUnknown(id);
       if (end.outcome !== null) return { outcome: end.outcome, output: end.output };
       if (end.imported) throw runImported(id);
+      if (end.isQueued) {
+        // Its turn comes, however long that takes.
+        failingSince = undefined;
+        delayMs = Math.min(delayMs, limits.queuedLookMsMax / 2);
+        await pause(delayMs * (1 + Math.random()));
+        continue;
+      }
       await parts.temporal.workflow.getHandle(id).result();
       failingSince = undefined;
       // A run writes its outcome before its workflow ends: the first look finds it.
@@ -236,9 +243,11 @@ async function ending(
           { cause: error },
         );
     }
-    await new Promise((resolve) => setTimeout(resolve, delayMs));
+    await pause(delayMs);
   }
 }
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 function cutOff(error: WorkflowFailedError): RunOutcome {
   const { cause } = error;

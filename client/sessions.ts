@@ -138,10 +138,12 @@ async function begin(
       agent,
       run: newRunId(agent),
       options: { ...options, firstMessage: id },
+      mayQueue: true as const,
     };
     const inserted = await insertNewRun(parts.database, definitions, wanted, chooseBuilds);
     if (!inserted.isNew) return undefined;
-    await startWorkflow(parts, inserted.run, inserted.start, inserted.build);
+    if (!inserted.isQueued)
+      await startWorkflow(parts, inserted.run, inserted.start, inserted.build);
     return inserted.run;
   } catch (error) {
     if (error instanceof BelayerError && error.type === failureType.keyReused) return undefined;

@@ -1,6 +1,7 @@
 import { WorkflowNotFoundError } from '@temporalio/client';
 import { limits } from '../contracts/limits.ts';
 import { type HaltMessage, message } from '../contracts/messages.ts';
+import { endQueuedOf } from '../storage/admission.ts';
 import type { Database } from '../storage/database.ts';
 import { noteHaltSent, putBackToHalt, type RunToHalt } from '../storage/stop-flags.ts';
 import { isUnreachable, type Parts } from './parts.ts';
@@ -20,10 +21,12 @@ export async function tellToHalt(
   parts: { readonly database: Database; readonly temporal: Parts['temporal'] },
   runs: readonly RunToHalt[],
 ): Promise<Told> {
-  const told: RunToHalt[] = [];
+  // Those that queue have no workflow that could hear: they end here, and never start.
+  const ended = await endQueuedOf(parts.database, runs);
+  const told: RunToHalt[] = runs.filter(({ run }) => ended.has(run));
   const failures: string[] = [];
   let unreachable: string | undefined;
-  const waiting = [...runs];
+  const waiting = runs.filter(({ run }) => !ended.has(run));
   const sendAll = async (): Promise<void> => {
     for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) {
       try {

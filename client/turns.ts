@@ -16,6 +16,7 @@ import {
 import { userMessage } from '../rules/render-message.ts';
 import { insertSaid } from '../storage/decisions.ts';
 import { sha256 } from '../storage/hash.ts';
+import { untilAdmitted } from '../storage/admission.ts';
 import { runUnknown } from '../storage/ledger.ts';
 import { readTurnEnd, type SessionRow } from '../storage/sessions.ts';
 import { startOf } from '../storage/start-of.ts';
@@ -43,12 +44,16 @@ export function isFirstMessage(
 /**
  * Gives a message to a session's run, and starts its workflow where there is none yet. Undefined where
  * the run has just ended.
+ *
+ * @throws AdmissionRefused  The run is queued, and its turn did not come. Nothing was sent.
  */
 export async function deliver(
   parts: Parts,
   session: SessionRow,
   said: { readonly id: string; readonly text: string; readonly by?: string },
 ): Promise<SendReceipt | undefined> {
+  // Its message would start its workflow, and so overtake those who wait.
+  if (session.isQueued) await untilAdmitted(parts.database, session.id);
   const { input: start } = await startOf(parts.database, session);
   const sent = await stored(parts, session.id, said);
   try {

@@ -119,6 +119,8 @@ export interface BudgetWait {
   readonly untilMs: number;
   /** The window's end, ISO 8601, UTC: said once for each. */
   readonly resetsAt: string;
+  /** It is a throttle and no budget that it waits for. */
+  readonly throttle?: true;
 }
 
 export interface CarriedSession {
@@ -417,11 +419,12 @@ export interface NoteEventInput {
     | 'turn.started'
     | 'turn.ended'
     | 'budget.waiting'
-    | 'budget.degraded';
+    | 'budget.degraded'
+    | 'model.throttled';
   readonly position?: Position;
   readonly body: Readonly<Record<string, unknown>>;
   /** What the run does from now on, where runs are listed. */
-  readonly state?: 'running' | 'paused' | 'waiting';
+  readonly state?: 'running' | 'paused' | 'waiting' | 'throttled';
 }
 
 /** Raises the ceilings of the run's own budget. Amounts are added to what they are. */
@@ -501,6 +504,7 @@ export interface CloseRunInput {
 export type StopReason =
   | 'halted'
   | 'budget-spent'
+  | 'throttled'
   | 'cost-limit'
   | 'token-limit'
   | 'step-limit'

@@ -64,6 +64,8 @@ export interface OverBudget {
   readonly resetsAt?: string;
   /** Of `degrade`: where the cheaper model stands in the agent's list, from 0. */
   readonly model?: number;
+  /** It is a throttle that refuses, and `budget` says which: nothing is used up, and its turn comes. */
+  readonly throttle?: true;
 }
 
 /** The shared budget that a request to a human is about. */

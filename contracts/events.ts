@@ -194,6 +194,24 @@ export type RunEvent = EventBase &
         readonly tokens: number;
         readonly worker: string;
       }
+    | {
+        /** A throttle lets the call wait for its turn. Said once for each call. */
+        readonly kind: 'model.throttled';
+        readonly position: Position;
+        readonly throttle: string;
+        readonly detail: string;
+      }
+    | {
+        /** It is on record, and its turn to be carried out comes. The second event of a run that had to queue. */
+        readonly kind: 'run.queued';
+        /** Whose places are taken. */
+        readonly because: 'customer' | 'installation';
+        readonly runsMax: number;
+        /** Runs of this customer, and of all, that queued already. */
+        readonly queued: number;
+        readonly queuedOfAll: number;
+      }
+    | { readonly kind: 'run.admitted'; readonly waitedMs: number }
     | { readonly kind: 'run.halting'; readonly reason: string; readonly by: string }
     | { readonly kind: 'run.waiting'; readonly reason: 'no-worker'; readonly detail: string }
     | {

@@ -34,6 +34,7 @@ export const failureType = {
   sessionEnded: 'SessionEnded',
   keyReused: 'KeyReused',
   startStopped: 'StartStopped',
+  admissionRefused: 'AdmissionRefused',
   runImported: 'RunImported',
   runIdTaken: 'RunIdTaken',
   recordingDamaged: 'RecordingDamaged',

@@ -220,6 +220,57 @@ export const limits = {
   /** Agents and tools that `belayer cache show` lists. */
   cacheGroupsShownMax: 1_000,
 
+  // --- admission and throttles -----------------------------------------------------------------
+  /** Runs in flight of an installation that says nothing: twice what keeps two cores busy where models answer in 0.2 s, for they often take longer. */
+  runsInFlightMaxDefault: 100,
+  runsInFlightMax: 1_000_000,
+  /** Share of all places that one named customer may have where no rule says otherwise: the rest is for the others' first runs. */
+  runsOfOneCustomerFactor: 0.75,
+  /** Queued runs, about an hour of two cores at 30 runs a second: what waits longer is better refused. */
+  runsQueuedMax: 100_000,
+  runsQueuedOfCustomerMax: 20_000,
+  /** Runs that one worker admits and starts at once: starting them takes about a second of a core. */
+  admissionRunsMax: 50,
+  /** Customers that one admission looks at: those without room of their own are passed over. */
+  admissionCustomersMax: 1_000,
+  /** Places that became free are filled at once; this is for those whose worker died. */
+  admissionSweepEveryMs: 1_000,
+  /** Starts of admitted runs under way at once. */
+  admissionStartsMax: 8,
+  /** A message to a queued session waits so long for its turn. */
+  admissionWaitMsMax: 15_000,
+  /** Who waits for the end of a queued run looks at least so often whether it was admitted. */
+  queuedLookMsMax: 2_000,
+  throttleRulesMax: 10_000,
+  throttleModelCallsMax: 100_000,
+  throttleRequestsMax: 1_000_000,
+  throttleTokensMax: 1_000_000_000_000,
+  throttlesShownMax: 10_000,
+  throttleChangesShownMax: 200,
+  /** A call whose turn is so near waits for it where it is, and looks so long for another's end. */
+  throttleHoldMsMax: 1_000,
+  throttleHoldEveryMs: 100,
+  /** After that, the run looks again after this, and the more wait before it ... */
+  throttleAgainMsMin: 1_000,
+  /** ... the later, at most this: thousands that wait are then some hundred looks a second less than they could be. */
+  throttleAgainMsMax: 60_000,
+  /** How long one call may take, as a guess of when one in flight ends. */
+  throttleCallMsGuess: 2_000,
+  /** One call waits for throttles at most this long in all, then its run stops. */
+  throttleWaitMsMax: 24 * 60 * 60 * 1000,
+  /** A worker hears that a provider slows down, or does no longer. */
+  providerRateAgeMsMax: 1_000,
+  /** What a worker takes for its rate: the calls that it sent in this time. */
+  providerRateSeenMs: 10_000,
+  /** Refusals, in that time, of which fewer are left to the calls' own retries ... */
+  providerRefusedCallsMin: 3,
+  /** ... and their share of the calls sent: just above its limit a provider refuses few, and most go through. */
+  providerRefusedFactor: 0.1,
+  /** A provider that refuses a lonely caller is not asked less than half as often as this. */
+  providerCallsPerMinuteMin: 60,
+  /** A call whose turn is further away than this goes to the agent's next model, where it has one: about what retries would take. */
+  providerTurnMsMax: 15_000,
+
   // --- stop flags ------------------------------------------------------------------------------
   /** Runs that one statement takes to be told that a flag stops them. */
   haltBatchRunsMax: 100,
@@ -489,6 +540,14 @@ invariant(
 invariant(
   limits.costsMsMax < limits.databaseStatementMsMax,
   'the database says that a sum takes too long before nobody waits for it any more',
+);
+invariant(
+  limits.throttleHoldMsMax < limits.nearModelCallMsMax,
+  'a near call that waits for its turn still has time to be made',
+);
+invariant(
+  limits.runsQueuedOfCustomerMax < limits.runsQueuedMax,
+  'one customer cannot fill the queue of all',
 );
 invariant(
   limits.recordingDaysDefault <= limits.recordingDaysMax,

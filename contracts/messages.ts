@@ -123,6 +123,7 @@ export interface RunStateView {
     | 'waiting-for-human'
     | 'waiting-for-message'
     | 'waiting-for-budget'
+    | 'throttled'
     | 'paused'
     | 'stopping'
     | 'ended';

@@ -1,5 +1,5 @@
 /**
- * Transitions: a shared budget has no room for a model call.
+ * Transitions: a shared budget has no room for a model call, or a throttle lets it wait for its turn.
  *
  * 1. What the budget says is done, whatever the agent's `escalate` says: it is not the agent's money.
  * 2. A call that is tried again later is tried with the model that it was to have; a model of a shared budget's
@@ -23,7 +23,11 @@ export function afterOverBudget(
   if (state.halt !== undefined) return state;
   switch (output.policy) {
     case 'stop':
-      return afterStop(state, 'budget-spent', output.detail);
+      return afterStop(
+        state,
+        output.throttle === true ? 'throttled' : 'budget-spent',
+        output.detail,
+      );
     case 'ask':
       return asked(asWanted(state), position, output);
     case 'wait':
@@ -89,27 +93,36 @@ function asked(state: RunState, position: Position, output: OverBudget): RunStat
   );
 }
 
-function waiting(
-  state: RunState,
-  position: Position,
-  { rule, budget, detail, waitMs = 0, waitMsMax = 0, resetsAt = '' }: OverBudget,
-  nowMs: number,
-): RunState {
+function waiting(state: RunState, position: Position, output: OverBudget, nowMs: number): RunState {
+  const { rule, budget, detail, waitMs = 0, waitMsMax = 0, resetsAt = '', throttle } = output;
   const before = state.budgetWait;
   const sinceMs = before?.sinceMs ?? nowMs;
   const endMs = sinceMs + waitMsMax;
   if (nowMs >= endMs)
     return afterStop(
       state,
-      'budget-spent',
+      throttle === true ? 'throttled' : 'budget-spent',
       `${detail} The call waited for it for ${nowMs - sinceMs} ms; ${waitMsMax} ms are allowed.`,
     );
   const { budgetChanged, ...rest } = state;
   const untilMs = budgetChanged === true ? nowMs : Math.min(nowMs + waitMs, endMs);
-  const waits: RunState = { ...rest, budgetWait: { rule, sinceMs, untilMs, resetsAt } };
-  // Said once for each window, however often the call looks.
-  return before?.rule === rule && before.resetsAt === resetsAt
-    ? waits
+  const waits: RunState = {
+    ...rest,
+    budgetWait: { rule, sinceMs, untilMs, resetsAt, ...(throttle === true ? { throttle } : {}) },
+  };
+  // Said once for each window, and once for all throttles, however often the call looks.
+  const isSaid =
+    throttle === true
+      ? before?.throttle === true
+      : before?.rule === rule && before.resetsAt === resetsAt;
+  if (isSaid) return waits;
+  return throttle === true
+    ? withNote(waits, {
+        kind: 'model.throttled',
+        position,
+        body: { throttle: budget, detail },
+        state: 'throttled',
+      })
     : withNote(waits, {
         kind: 'budget.waiting',
         position,

@@ -31,6 +31,7 @@ function phaseOf(state: RunState, open: number, nowMs: number): RunStateView['ph
   if (state.inFlight.length > 0) return 'working';
   if (open > 0) return 'waiting-for-human';
   if (state.paused !== undefined) return 'paused';
-  if (nowMs < (state.budgetWait?.untilMs ?? 0)) return 'waiting-for-budget';
+  if (nowMs < (state.budgetWait?.untilMs ?? 0))
+    return state.budgetWait?.throttle === true ? 'throttled' : 'waiting-for-budget';
   return state.session?.phase === 'waiting' ? 'waiting-for-message' : 'working';
 }

@@ -6,6 +6,7 @@ import type {
   RunToolOutput,
 } from '../contracts/agent-run.ts';
 import type { RefusingBudget } from '../contracts/budgets.ts';
+import type { RefusingThrottle } from '../contracts/throttles.ts';
 import { BelayerError, failureType, invariant } from '../contracts/failures.ts';
 import type { Position } from '../contracts/positions.ts';
 import type { Database } from './database.ts';
@@ -41,10 +42,11 @@ export interface OpenedModelCall {
   readonly run_no: number;
   readonly attempt: number;
   readonly watched: boolean;
-  /** Of a refusal by budget: what is left under the run's own, or the shared budget that refuses. */
+  /** Of a refusal: what is left under the run's own budget, or the shared budget or throttle that refuses. */
   readonly answer:
     | CallModelOutput
     | RefusingBudget
+    | RefusingThrottle
     | { microUsdLeft: number; tokensLeft: number }
     | null;
   readonly detail: string | null;

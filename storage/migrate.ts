@@ -14,6 +14,8 @@ import { toldInTurn } from './migrations/0009-told-in-turn.ts';
 import { budgets } from './migrations/0010-budgets.ts';
 import { settlements } from './migrations/0010-settlements.ts';
 import { cache } from './migrations/0011-cache.ts';
+import { admission } from './migrations/0012-admission.ts';
+import { throttles } from './migrations/0012-throttles.ts';
 import { costs } from './migrations/0013-costs.ts';
 
 const step = (text: string): Migration => ({
@@ -34,6 +36,7 @@ const migrations: Record<string, Migration> = {
   '0009-told-in-turn': step(toldInTurn),
   '0010-budgets': step(budgets + settlements),
   '0011-cache': step(cache),
+  '0012-admission': step(admission + throttles),
   '0013-costs': step(costs),
 };
 

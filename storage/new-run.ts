@@ -22,11 +22,14 @@ export interface NewRun {
   readonly key?: string;
   readonly options?: RunOptions;
   readonly parent?: { readonly run: string; readonly position: Position };
+  readonly mayQueue?: true;
 }
 
 export interface InsertedRun {
   readonly run: string;
   readonly isNew: boolean;
+  /** Its turn comes: a worker starts its workflow then, and nobody before. */
+  readonly isQueued: boolean;
   /** What its workflow is started with. */
   readonly start: AgentRunInput;
   /** Whose code carries it out; absent: any worker's. */
@@ -49,6 +52,7 @@ export type DefinitionCache = Map<string, PublishedAgent>;
  * @throws AgentUnknown   No worker has published the agent, or no build that takes starts has it.
  * @throws InputRejected  The input does not fit; every mistake is named. Nothing was written.
  * @throws KeyReused      The key was used with another input.
+ * @throws AdmissionRefused  It `mayQueue`, and the queue is full.
  */
 export async function insertNewRun(
   database: Database,
@@ -76,6 +80,7 @@ export async function insertNewRun(
       ...(wanted.key === undefined ? {} : { key: wanted.key }),
       ...(wanted.options === undefined ? {} : { options: wanted.options }),
       ...(wanted.parent === undefined ? {} : { parent: wanted.parent }),
+      ...(wanted.mayQueue === undefined ? {} : { mayQueue: wanted.mayQueue }),
     });
     switch (verdict.verdict) {
       case 'stale':
@@ -99,6 +104,7 @@ export async function insertNewRun(
         return {
           run: verdict.run ?? wanted.run,
           isNew: verdict.verdict === 'started',
+          isQueued: verdict.is_queued,
           start: toRunInput({
             frozen: known.frozen,
             definition: known.hash,

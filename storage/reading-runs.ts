@@ -11,11 +11,15 @@ export interface RunRow {
   readonly customer: string;
   readonly key: string | null;
   readonly state:
+    /** Its turn to be carried out comes: nothing of it has started. */
+    | 'queued'
     | 'starting'
     | 'running'
     | 'paused'
     /** For a human, or, in a session, for the next message. */
     | 'waiting'
+    /** Its next model call waits for its turn. */
+    | 'throttled'
     | 'no-worker'
     | 'halting'
     | 'done'

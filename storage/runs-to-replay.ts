@@ -20,7 +20,7 @@ export function runsToReplay(
       text: `select id, agent from (
           select newest.*, row_number() over (order by random()) as drawn from (
             select r.no, r.id, r.agent from belayer.run r join belayer.pulse p on p.run_no = r.no
-            where p.state <> 'starting' and ($1::text is null or r.agent = $1)
+            where p.state not in ('starting', 'queued') and ($1::text is null or r.agent = $1)
               and ($2::timestamptz is null or r.created_at >= $2)
             order by r.no desc limit $3) newest) chosen
         where $4::int is null or drawn <= $4 order by no desc`,

@@ -20,7 +20,7 @@ export function runsToRerun(
     {
       text: `select id, agent from (
           select r.id, r.agent from belayer.run r join belayer.pulse p on p.run_no = r.no
-          where p.state <> 'starting' and r.parent is null and ($1::text is null or r.agent = $1)
+          where p.state not in ('starting', 'queued') and r.parent is null and ($1::text is null or r.agent = $1)
             and ($2::text is null or r.customer = $2) and r.created_at >= $3
             and ($4::timestamptz is null or r.created_at < $4)
           order by md5(r.id || '/' || $5::text), r.id limit $6) drawn

@@ -4,6 +4,7 @@ import type { RunOptions } from '../contracts/run-options.ts';
 import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { Position } from '../contracts/positions.ts';
+import { admissionLimits, toAdmissionRefused } from './admission-refused.ts';
 import type { Database } from './database.ts';
 import { toStartStopped } from './stop-flags.ts';
 
@@ -21,6 +22,8 @@ export interface StartRow {
   readonly costMicroUsd: number;
   readonly tokens: number;
   readonly parent?: { readonly run: string; readonly position: Position };
+  /** Where places are short it queues, and its workflow is not to be started. Absent: it is started in any case. */
+  readonly mayQueue?: true;
 }
 
 export interface StartVerdict {
@@ -28,17 +31,19 @@ export interface StartVerdict {
   /** Of the run that has the key. */
   readonly run: string | null;
   readonly newest: Hash | null;
+  readonly is_queued: boolean;
 }
 
 const startRunStatement = {
-  name: 'start_run',
-  text: `select * from belayer.start_run($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)`,
+  name: 'start_in_turn',
+  text: `select * from belayer.start_in_turn($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13,$14)`,
 };
 
 /**
  * Writes a run's row, unique in (agent, customer, key). The workflow is started afterwards.
  *
- * @throws StartStopped  A stop flag covers it, and no such run exists. Nothing was written.
+ * @throws StartStopped      A stop flag covers it, and no such run exists. Nothing was written.
+ * @throws AdmissionRefused  It would have to queue, and the queue is full. Nothing was written.
  */
 export async function insertRun(database: Database, row: StartRow): Promise<StartVerdict> {
   const rows = database.query<StartVerdict>(startRunStatement, [
@@ -55,11 +60,12 @@ export async function insertRun(database: Database, row: StartRow): Promise<Star
     row.tokens,
     row.parent?.run ?? null,
     row.parent?.position ?? null,
+    row.mayQueue === true ? JSON.stringify(admissionLimits) : null,
   ]);
   const [verdict] = await rows.catch((error: unknown) => {
-    throw toStartStopped(error);
+    throw toAdmissionRefused(toStartStopped(error));
   });
-  invariant(verdict !== undefined, 'start_run answers with one row');
+  invariant(verdict !== undefined, 'start_in_turn answers with one row');
   return verdict;
 }
 
@@ -75,7 +81,8 @@ export interface RunToStart {
   readonly forkInput: AgentRunInput | null;
 }
 
-const startColumns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes, r.fork->'input' as "forkInput"`;
+/** What `startOf` needs of a run `r` and its first entry `e`. */
+export const startColumns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes, r.fork->'input' as "forkInput"`;
 
 /** Takes runs whose workflow was never seen, so that two sweeps do not take the same ones. */
 export function takeUnstarted(database: Database): Promise<readonly RunToStart[]> {

@@ -8,10 +8,13 @@ export interface SessionRow extends RunToStart {
   readonly inputHash: string;
   readonly outcome: RunOutcome | null;
   readonly endedAt: Date | null;
+  /** It waits for its turn: no workflow of it may be started. */
+  readonly isQueued: boolean;
 }
 
 const columns = `r.id, r.agent, r.customer, r.definition, r.options, e.head, octet_length(e.fragment) as bytes,
-  r.fork->'input' as "forkInput", r.input_hash as "inputHash", r.outcome, r.ended_at as "endedAt"
+  r.fork->'input' as "forkInput", r.input_hash as "inputHash", r.outcome, r.ended_at as "endedAt",
+  r.place is not distinct from 'queued' as "isQueued"
   from belayer.run r left join belayer.entry e on e.run_no = r.no and e.chain = 0 and e.seq = 0`;
 
 export async function readSessionOf(

@@ -15,6 +15,7 @@ import { createActivities } from '../activities/index.ts';
 import { createInFlight } from '../activities/in-flight.ts';
 import type { ModelClient } from '../activities/models/model-client.ts';
 import { priceBook } from '../activities/models/price-book.ts';
+import { createProviderRates } from '../activities/provider-rates.ts';
 import { createToolBreakers } from '../activities/tool-breakers.ts';
 import { createTranscriptCache } from '../activities/transcript-cache.ts';
 import { belayerOn, type Belayer } from '../client/connect.ts';
@@ -27,10 +28,12 @@ import { invariant } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
 import type { App } from '../definitions/internal.ts';
 import type { ServerAddresses } from '../servers/index.ts';
+import { setRunsInFlight } from '../storage/admission.ts';
 import { type Database, openDatabase } from '../storage/database.ts';
 import { storedDefinition, type StoredDefinition } from '../storage/definitions.ts';
 import { openLedger } from '../storage/ledger.ts';
 import { migrate } from '../storage/migrate.ts';
+import { startAdmission } from './admission.ts';
 import { startArchiver } from './archiver.ts';
 import { startCacheSweep } from './cache-sweep.ts';
 import { startBudgetSweep } from './budget-sweep.ts';
@@ -40,6 +43,7 @@ import { joinDeployment } from './join-deployment.ts';
 import { createLog } from './log.ts';
 import { publishApplication } from './publish.ts';
 import type { WorkerSettings } from './settings.ts';
+import { watchProviderRates } from './provider-rates.ts';
 import { registerSearchAttributes } from './search-attributes.ts';
 import { watchStopFlags } from './stop-flags.ts';
 import { startStuckSweep } from './stuck-sweep.ts';
@@ -124,6 +128,9 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
       }),
     });
     closing.push(await watchStopFlags(database, deps.inFlight, log));
+    closing.push(await watchProviderRates(database, deps.providers, log));
+    if (workerSettings.runsInFlight !== undefined)
+      await setRunsInFlight(database, workerSettings.runsInFlight);
     const bundle = options.bundle ?? (await workflowBundle(join(settings.dataFolder, 'cache')));
     const worker = await Worker.create({
       connection,
@@ -152,6 +159,7 @@ export async function startAgentWorker(options: AgentWorkerOptions): Promise<Age
       shutdownForceTime: limits.workerDrainMsMax + limits.settlingMs,
     });
     closing.push(startSweep(parts, log));
+    closing.push(await startAdmission(parts, log));
     closing.push(startStuckSweep(parts, log));
     closing.push(startAnnouncer(database, workerSettings, log));
     closing.push(startHaltSweep(parts, log));
@@ -200,6 +208,7 @@ function dependencies(parts: {
 }): ActivityDependencies {
   const { options, database, buildId, log } = parts;
   const definitions = new LRUCache<string, StoredDefinition>({ max: 1_000 });
+  const worker = `${process.pid}@${hostname()}-${randomBytes(3).toString('hex')}`;
   return {
     database,
     ledger: openLedger(database),
@@ -224,8 +233,14 @@ function dependencies(parts: {
       bytesMax:
         (options.workerSettings.cacheMaxMb ?? limits.cacheMegabytesMaxDefault) * 1024 * 1024,
     }),
+    providers: createProviderRates({
+      database,
+      provider: options.models.provider ?? 'default',
+      worker,
+      log,
+    }),
     ...(parts.build === undefined ? {} : { build: parts.build }),
-    worker: `${process.pid}@${hostname()}-${randomBytes(3).toString('hex')}`,
+    worker,
     log,
     secrets: (name) => process.env[name],
   };

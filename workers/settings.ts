@@ -34,6 +34,8 @@ export interface WorkerSettings {
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error';
   /** Calls that one worker carries out at once. */
   readonly callsAtOnce: number;
+  /** Runs in flight of the whole installation: the worker that starts last says it. A throttle over all beats it. */
+  readonly runsInFlight?: number;
   /** How long histories are kept behind the end of a run. Default `limits.recordingDaysDefault`. */
   readonly recordingDays?: number;
   /** Of all kept replies and results, in MiB. Default `limits.cacheMegabytesMaxDefault`. */
@@ -71,6 +73,14 @@ const shape = z.object({
     .regex(/^[1-9][0-9]{0,3}$/, 'must be a whole number from 1 to 9999. Example: 200')
     .transform(Number)
     .default(200),
+  BELAYER_RUNS_IN_FLIGHT: z
+    .string()
+    .regex(
+      /^[1-9][0-9]{0,5}$/,
+      `must be a whole number from 1 to 999999. Example: ${limits.runsInFlightMaxDefault}`,
+    )
+    .transform(Number)
+    .optional(),
   BELAYER_RECORDING_DAYS: z
     .string()
     .regex(
@@ -126,6 +136,9 @@ export function readWorkerSettings(environment: Environment): WorkerSettings {
     callsAtOnce: parsed.BELAYER_CALLS_AT_ONCE,
     recordingDays: parsed.BELAYER_RECORDING_DAYS,
     cacheMaxMb: parsed.BELAYER_CACHE_MAX_MB,
+    ...(parsed.BELAYER_RUNS_IN_FLIGHT === undefined
+      ? {}
+      : { runsInFlight: parsed.BELAYER_RUNS_IN_FLIGHT }),
     ...(parsed.OPENAI_API_KEY === undefined ? {} : { openaiApiKey: parsed.OPENAI_API_KEY }),
     ...(parsed.OPENAI_BASE_URL === undefined ? {} : { openaiBaseUrl: parsed.OPENAI_BASE_URL }),
     ...(parsed.BELAYER_MODEL === undefined ? {} : { modelDefault: parsed.BELAYER_MODEL }),

@@ -53,6 +53,8 @@ export interface ModelResponse {
 }
 
 export interface ModelClient {
+  /** Its base URL: who is asked less often after a refusal. Default `default`. */
+  readonly provider?: string;
   /** @throws ModelFailure for everything the provider or the network does; the signal's reason when it aborts. */
   call(request: ModelRequest): Promise<ModelResponse>;
 }

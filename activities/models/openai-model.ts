@@ -38,7 +38,10 @@ export function openAiModelClient(settings: OpenAiModelSettings): ModelClient {
     fetch: wireFetch(),
     ...(settings.headers === undefined ? {} : { defaultHeaders: settings.headers }),
   });
-  return { call: (request) => callOnce(client, request) };
+  return {
+    provider: settings.baseURL ?? openAiBaseURL,
+    call: (request) => callOnce(client, request),
+  };
 }
 
 async function callOnce(client: OpenAI, request: ModelRequest): Promise<ModelResponse> {

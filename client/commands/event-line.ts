@@ -62,6 +62,12 @@ function what(event: RunEvent): string {
       return `${safeLine(thresholdWords(event), 400)}`;
     case 'budget.reconciled':
       return `attempt ${event.attempt} never came back: ${usd(event.costMicroUsd)} and ${tokens(event.tokens)} that it had reserved are charged`;
+    case 'model.throttled':
+      return `waits for its turn under ${safeLine(event.throttle, 200)}: ${safeLine(event.detail, 400)}`;
+    case 'run.queued':
+      return `queued: ${event.because === 'customer' ? 'its customer has' : 'there are'} ${event.runsMax} runs in flight, the most that may be; ${event.queued} of the customer wait before it, ${event.queuedOfAll} in all`;
+    case 'run.admitted':
+      return `admitted after ${duration(event.waitedMs)}`;
     case 'run.halting':
       return `halted by ${safeLine(event.by)}: ${safeLine(event.reason)}`;
     case 'run.waiting':

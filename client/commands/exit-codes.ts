@@ -29,6 +29,7 @@ export function exitCodeOfOutcome(
     case 'model-refused':
       return exitCode.failed;
     case 'budget-spent':
+    case 'throttled':
     case 'cost-limit':
     case 'token-limit':
     case 'step-limit':

@@ -17,6 +17,7 @@ import { addRerunningCommands } from './rerunning-commands.ts';
 import { addRunningCommands } from './running-commands.ts';
 import { safeText } from './safe-text.ts';
 import type { Terminal } from './terminal.ts';
+import { addThrottleCommands } from './throttle-commands.ts';
 
 /** Carries a command out and gives its exit code. */
 export type Carry = (command: (terminal: Terminal) => Promise<number>) => Promise<void>;
@@ -59,6 +60,7 @@ export function createProgram(terminal: Terminal, carry: Carry): Command {
   addBudgetCommands(program, carry);
   addCostCommands(program, carry);
   addCacheCommands(program, carry);
+  addThrottleCommands(program, carry);
   addReplayingCommands(program, carry);
   addDeploymentCommands(program, carry);
   addForkingCommands(program, carry);

@@ -72,6 +72,11 @@ export function describe(event: RunEvent): string | undefined {
     case 'budget.waiting':
     case 'budget.degraded':
       return at(event.position, 'budget', pc.yellow(visible(event.detail)));
+    case 'model.throttled':
+      return at(event.position, 'waits', pc.yellow(visible(event.detail)));
+    case 'run.queued':
+      return at('', 'waits', 'for its turn');
+    case 'run.admitted':
     case 'budget.threshold':
     case 'budget.reconciled':
     case 'run.forked':

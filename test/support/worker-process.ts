@@ -22,6 +22,7 @@ const mains = {
   payments: fileURLToPath(new URL('./worker-main.ts', import.meta.url)),
   cache: fileURLToPath(new URL('./cache-worker-main.ts', import.meta.url)),
   budgets: fileURLToPath(new URL('./budget-worker-main.ts', import.meta.url)),
+  overload: fileURLToPath(new URL('./overload-worker-main.ts', import.meta.url)),
 };
 
 /** Starts a worker of `payment-app.ts`, or of another, on the world's servers; resolves when it takes calls. */
@@ -31,6 +32,7 @@ export async function startWorkerProcess(
     readonly paymentsUrl?: string;
     readonly taskQueue?: string;
     readonly app?: keyof typeof mains;
+    readonly runsInFlight?: number;
   },
 ): Promise<WorkerProcess> {
   const { temporal, databaseUrl } = world.servers.addresses;
@@ -56,6 +58,9 @@ export async function startWorkerProcess(
         BELAYER_DATA: folder,
         BELAYER_LOG: 'warn',
         PAYMENTS_URL: surroundings.paymentsUrl ?? '',
+        ...(surroundings.runsInFlight === undefined
+          ? {}
+          : { BELAYER_RUNS_IN_FLIGHT: String(surroundings.runsInFlight) }),
         ...(surroundings.taskQueue === undefined
           ? {}
           : { BELAYER_TASK_QUEUE: surroundings.taskQueue }),
