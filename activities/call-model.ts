@@ -127,6 +127,7 @@ async function openAndSend(
   const wait = await deps.providers.turn({
     model: input.model,
     run: call.run,
+    position: input.position,
     cancelled: call.cancelled,
     next: behind > 0 && behind < models.length ? behind : undefined,
   });
@@ -308,6 +309,7 @@ async function send(
       // Before the attempt ends, so that its next try finds its model slowed.
       await deps.providers.refused({
         model: input.model,
+        call: `${call.run}/${input.position}`,
         agoMs: latencyMs,
         retryAfterMs: error.retryAfterMs ?? 0,
       });

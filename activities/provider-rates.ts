@@ -7,18 +7,26 @@
  * 3. What is slowed is one model at one base URL; others are asked as before.
  */
 import type { OverBudget } from '../contracts/budgets.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
+import type { Position } from '../contracts/positions.ts';
 import type { Database } from '../storage/database.ts';
-import { slowProvider, takeProviderTurn } from '../storage/throttles.ts';
+import { countRefusals, slowProvider, takeProviderTurn } from '../storage/throttles.ts';
 import type { Log } from './dependencies.ts';
 import { waitingTurn } from './throttled.ts';
 
 export interface ProviderRates {
-  /** Waits for a turn that is near. What the run is to do about one that is not, or undefined: the call may be made. */
+  /**
+   * Waits for a turn that is near. What the run is to do about one that is not, or undefined: the call may be made.
+   *
+   * @throws ModelRateLimited  It was refused as often as a call is tried, and there is no model behind it: waiting for a
+   * turn is no way to be tried for ever.
+   */
   turn(call: {
     readonly model: string;
     readonly run: string;
     readonly cancelled: AbortSignal;
+    readonly position: Position;
     /** The model behind it in the agent's list. */
     readonly next: number | undefined;
   }): Promise<OverBudget | undefined>;
@@ -26,6 +34,8 @@ export interface ProviderRates {
   /** The provider refused a call for its rate; it is slowed where that is no single case. Never throws: where it cannot be put on record, the next refusal is. */
   refused(call: {
     readonly model: string;
+    /** Which call it was, whatever its attempt. */
+    readonly call: string;
     readonly agoMs: number;
     readonly retryAfterMs: number;
   }): Promise<void>;
@@ -43,15 +53,16 @@ export function createProviderRates(parts: {
   const { database, provider, worker, log } = parts;
   let slowed = new Set<string>();
   const sentAt = new Map<string, number[]>();
-  const refusedAt = new Map<string, number[]>();
-  const newestOf = (all: Map<string, number[]>, model: string): number[] => {
-    const sinceMs = performance.now() - limits.providerRateSeenMs;
-    const newest = (all.get(model) ?? []).filter((at) => at > sinceMs);
-    all.set(model, newest);
-    return newest;
+  const refusedAt = new Map<string, { readonly at: number; readonly call: string }[]>();
+  const sinceMs = (): number => performance.now() - limits.providerRateSeenMs;
+  const newestSent = (model: string): number => {
+    const since = sinceMs();
+    const newest = (sentAt.get(model) ?? []).filter((at) => at > since);
+    sentAt.set(model, newest);
+    return newest.length;
   };
   return {
-    async turn({ model, run, cancelled, next }) {
+    async turn({ model, run, position, cancelled, next }) {
       if (!slowed.has(model)) return undefined;
       const waitMs = await takeProviderTurn(database, { provider, model, run });
       if (waitMs === undefined) slowed.delete(model);
@@ -62,24 +73,34 @@ export function createProviderRates(parts: {
         if (still === undefined || still === 0) return undefined;
         return wait({ provider, model }, still);
       }
-      return next !== undefined && waitMs > limits.providerTurnMsMax
-        ? { ...named({ provider, model }), policy: 'degrade', model: next }
-        : wait({ provider, model }, waitMs);
+      const refusals = await countRefusals(database, { run, position });
+      if (next !== undefined)
+        return waitMs > limits.providerTurnMsMax || refusals >= limits.modelAttemptsMax
+          ? { ...named({ provider, model }), policy: 'degrade', model: next }
+          : wait({ provider, model }, waitMs);
+      if (refusals >= limits.modelAttemptsLastMax)
+        throw new BelayerError(
+          failureType.modelRateLimited,
+          `The provider refused the call ${refusals} times for its rate.`,
+        );
+      return wait({ provider, model }, waitMs);
     },
     sent(model) {
       const seen = sentAt.get(model);
       if (seen === undefined) sentAt.set(model, [performance.now()]);
       else seen.push(performance.now());
       // Of a model that is asked without end, only what is counted is kept.
-      if ((seen?.length ?? 0) > sentKeptMax) newestOf(sentAt, model);
+      if ((seen?.length ?? 0) > sentKeptMax) newestSent(model);
     },
-    async refused({ model, agoMs, retryAfterMs }) {
-      const seen = newestOf(sentAt, model).length;
-      const refusals = newestOf(refusedAt, model);
-      refusals.push(performance.now());
-      // One now and then is for its own retry: to slow everybody for it would cost more than it mends.
+    async refused({ model, call, agoMs, retryAfterMs }) {
+      const seen = newestSent(model);
+      const since = sinceMs();
+      const refusals = (refusedAt.get(model) ?? []).filter(({ at }) => at > since);
+      refusals.push({ at: performance.now(), call });
+      refusedAt.set(model, refusals);
+      // A lonely call has its own retries: to slow everybody for it would cost more than it mends.
       if (
-        refusals.length < limits.providerRefusedCallsMin ||
+        new Set(refusals.map((each) => each.call)).size < limits.providerRefusedCallsMin ||
         refusals.length < seen * limits.providerRefusedFactor
       )
         return;

@@ -262,7 +262,7 @@ export const limits = {
   providerRateAgeMsMax: 1_000,
   /** What a worker takes for its rate: the calls that it sent in this time. */
   providerRateSeenMs: 10_000,
-  /** Refusals, in that time, of which fewer are left to the calls' own retries ... */
+  /** Calls that were refused in that time, of which fewer are left to their own retries ... */
   providerRefusedCallsMin: 3,
   /** ... and their share of the calls sent: just above its limit a provider refuses few, and most go through. */
   providerRefusedFactor: 0.1,

@@ -1,6 +1,7 @@
 /** How much at once, and how fast: rules, who changed them, and what is held by them now (`0012-throttles.ts`). */
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { limits } from '../contracts/limits.ts';
+import type { Position } from '../contracts/positions.ts';
 import { admissionLimits } from './admission-refused.ts';
 import type { Database } from './database.ts';
 
@@ -202,4 +203,20 @@ export async function takeProviderTurn(
     [call.provider, call.model, call.run],
   );
   return row?.ms ?? undefined;
+}
+
+/** How often a provider has refused a run's call for its rate. */
+export async function countRefusals(
+  database: Database,
+  call: { readonly run: string; readonly position: Position },
+): Promise<number> {
+  const [row] = await database.query<{ refusals: number }>(
+    {
+      name: 'count_refusals',
+      text: `select count(*)::int as refusals from belayer.attempt a join belayer.run r on r.no = a.run_no
+        where r.id = $1 and a.position = $2 and a.kind = 'model' and a.code = $3`,
+    },
+    [call.run, call.position, failureType.modelRateLimited],
+  );
+  return row?.refusals ?? 0;
 }
