@@ -17,6 +17,7 @@ import type {
 import { BelayerError, failureType } from '../contracts/failures.ts';
 import { stepOf } from '../contracts/positions.ts';
 import { limits } from '../contracts/limits.ts';
+import { degradedChoice } from '../rules/choose-model.ts';
 import { assistantMessage } from '../rules/render-message.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
 import { untilStored } from '../storage/database.ts';
@@ -428,7 +429,8 @@ function savedBy(
       model: input.model,
       usage,
       costMicroUsd: cost.costMicroUsd,
-      isRejected: taken.judged.kind === 'rejected',
+      isInVain: taken.judged.kind === 'rejected' || taken.judged.kind === 'misfit',
+      isForced: input.choice?.startsWith(degradedChoice) === true,
     },
     deps.priceOf,
   );

@@ -64,9 +64,13 @@ export function nextModel(state: RunState): number | undefined {
 const nameOf = ({ input }: RunState, index: number): string =>
   input.tiers?.[index] ?? input.models[index] ?? '';
 
+/** How the reason begins where a budget, or a provider's rate, put a model in another's place. */
+export const degradedChoice = 'degraded';
+
 /** Why it is the model that it is, for the journal. */
 export function choiceNow(state: RunState): string {
-  if (state.degradedTo !== undefined) return 'degraded: a shared budget has no room for another';
+  if (state.degradedTo !== undefined)
+    return `${degradedChoice}: a shared budget has no room for another`;
   if (state.choice !== undefined) return state.choice.because;
   const wanted = firstTier(state);
   return tierNow(state) === wanted ? 'first tier' : passedOver(state, wanted);

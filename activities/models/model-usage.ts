@@ -27,15 +27,15 @@ interface WireUsage {
 /**
  * Reads a `usage` object of the chat completions wire format.
  *
- * Undefined unless both totals are whole numbers of at least zero: half a bill is no bill. Parts are held to
- * their totals, so that no later subtraction goes below zero.
+ * Undefined unless both totals are whole numbers, of at least one for the prompt and zero for the reply: half a bill is no
+ * bill, and there is no prompt without a token. Parts are held to their totals, so that no later subtraction goes below zero.
  */
 export function usageFrom(wire: unknown): ModelUsage | undefined {
   if (typeof wire !== 'object' || wire === null) return undefined;
   const usage = wire as WireUsage;
   const inputTokens = usage.prompt_tokens;
   const outputTokens = usage.completion_tokens;
-  if (!isCount(inputTokens) || !isCount(outputTokens)) return undefined;
+  if (!isCount(inputTokens) || !isCount(outputTokens) || inputTokens === 0) return undefined;
   const cached = usage.prompt_tokens_details?.cached_tokens ?? usage.prompt_cache_hit_tokens;
   const reasoning = usage.completion_tokens_details?.reasoning_tokens;
   const written = usage.prompt_tokens_details?.cache_write_tokens;

@@ -132,6 +132,11 @@ describe('a cost', () => {
     );
   });
 
+  test('is no usage where it counts no token of the prompt: such a reply was not free', () => {
+    expect(usageFrom({ prompt_tokens: 0, completion_tokens: 0 })).toBeUndefined();
+    expect(usageFrom({ prompt_tokens: 1, completion_tokens: 0 })).toMatchObject({ inputTokens: 1 });
+  });
+
   const models = [
     'gpt-4o-mini',
     'gpt-5-mini',

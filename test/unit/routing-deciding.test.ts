@@ -153,15 +153,16 @@ const prices = (model: string) =>
 test('what routing saved is what the largest tier would have cost, less what was paid; a rejected reply was in vain', () => {
   const frozen = { models: ['s', 'm', 'l', 'f'], tiers: ['small', 'medium', 'large'] };
   const usage = { inputTokens: 1_000, cachedInputTokens: 0, outputTokens: 100, reasoningTokens: 0 };
-  const saved = (model: string, costMicroUsd: number, isRejected = false) =>
-    routingSaved(frozen, { model, usage, costMicroUsd, isRejected }, prices);
+  const saved = (model: string, costMicroUsd: number, isInVain = false, isForced = false) =>
+    routingSaved(frozen, { model, usage, costMicroUsd, isInVain, isForced }, prices);
   expect(saved('s', 1_200)).toBe(12_000 - 1_200);
   expect(saved('m', 3_600)).toBe(12_000 - 3_600);
   expect(saved('s', 1_200, true)).toBe(-1_200);
+  expect(saved('s', 1_200, false, true)).toBeUndefined();
   expect(saved('l', 12_000)).toBeUndefined();
   expect(saved('f', 6_000)).toBeUndefined();
-  expect(routingSaved({ models: ['s'] }, { model: 's', usage, costMicroUsd: 1, isRejected: false }, prices)).toBeUndefined(); // prettier-ignore
-  expect(routingSaved(frozen, { model: 's', usage: undefined, costMicroUsd: 1, isRejected: false }, prices)).toBeUndefined(); // prettier-ignore
+  expect(routingSaved({ models: ['s'] }, { model: 's', usage, costMicroUsd: 1, isInVain: false, isForced: false }, prices)).toBeUndefined(); // prettier-ignore
+  expect(routingSaved(frozen, { model: 's', usage: undefined, costMicroUsd: 1, isInVain: false, isForced: false }, prices)).toBeUndefined(); // prettier-ignore
 });
 
 test('where a budget has no room the next smaller tier is used, then a cheaper fallback; without tiers the next of the list', () => {
