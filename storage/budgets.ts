@@ -252,6 +252,22 @@ export async function ruleOf(
   );
 }
 
+/** Budgets that hold for every run of a filter, whether they name it or not; at most `limits.budgetsOverShownMax`. */
+export function readBudgetsOver(
+  database: Database,
+  { agent, customer }: { readonly agent?: string; readonly customer?: string },
+): Promise<readonly BudgetScope[]> {
+  return database.query<BudgetScope>(
+    {
+      name: 'read_budgets_over',
+      text: `select agent, customer, period as per from belayer.budget_rule
+        where (agent is null or agent = $1) and (customer is null or customer = '*' or customer = $2)
+        order by agent nulls first, customer nulls first, array_position(array['run', 'hour', 'day', 'month'], period) limit $3`,
+    },
+    [agent ?? null, customer ?? null, limits.budgetsOverShownMax],
+  );
+}
+
 /** A set, a raise or a removal. */
 export interface BudgetChange extends BudgetScope {
   readonly at: Date;
