@@ -268,6 +268,21 @@ export function readBudgetsOver(
   );
 }
 
+/** What a rule is over; undefined where it was removed. */
+export async function readRuleScope(
+  database: Database,
+  rule: number,
+): Promise<BudgetScope | undefined> {
+  const [row] = await database.query<BudgetScope>(
+    {
+      name: 'read_rule_scope',
+      text: 'select agent, customer, period as per from belayer.budget_rule where id = $1',
+    },
+    [rule],
+  );
+  return row;
+}
+
 /** A set, a raise or a removal. */
 export interface BudgetChange extends BudgetScope {
   readonly at: Date;
