@@ -73,7 +73,7 @@ export function unstorableMistakes(options: unknown): string[] {
   if (typeof options !== 'object' || options === null) return [];
   return Object.entries(options)
     .filter(
-      ([, value]) => typeof value === 'string' && (value.includes('\0') || !value.isWellFormed()),
+      ([, value]) => typeof value === 'string' && (value.includes('\0') || /\p{Cs}/u.test(value)),
     ) // prettier-ignore
     .map(([name]) => `\`${name}\` has a NUL or half of a character, which cannot be stored`);
 }
