@@ -21,7 +21,7 @@ import {
 } from '../storage/budgets.ts';
 import { publishedAgents } from '../storage/definitions.ts';
 import { checkedLimit } from '../storage/reading-runs.ts';
-import { refuse, shown, textMistakes, wordMistakes } from './check-words.ts';
+import { refuse, shown, textMistakes, unstorableMistakes, wordMistakes } from './check-words.ts';
 import type { Parts } from './parts.ts';
 
 /** Which budget: an agent's, a customer's, a customer's within an agent, or the installation's. */
@@ -175,6 +175,7 @@ function checkedTarget<Given extends BudgetTarget>(
     subject,
     [
       ...wordMistakes(given, { known }),
+      ...unstorableMistakes(given),
       ...nameMistakes(given),
       ...(budgetPeriods.includes(per)
         ? []
@@ -281,7 +282,11 @@ function checkedFilter<Options extends { readonly agent?: string; readonly custo
 ): Options {
   refuse(
     `\`budgets.${call}\``,
-    [...wordMistakes(options, { known: ['agent', 'customer', ...more] }), ...nameMistakes(options)],
+    [
+      ...wordMistakes(options, { known: ['agent', 'customer', ...more] }),
+      ...unstorableMistakes(options),
+      ...nameMistakes(options),
+    ],
     'Nothing was read.',
   );
   return options;

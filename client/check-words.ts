@@ -68,6 +68,16 @@ export function textMistakes(name: string, value: unknown, charsMax: number): st
   return [`\`${name}\` is ${shown(value)}; it must be a string of ${most}`];
 }
 
+/** Texts among the options that no row could hold as they are: another name would be read or written. */
+export function unstorableMistakes(options: unknown): string[] {
+  if (typeof options !== 'object' || options === null) return [];
+  return Object.entries(options)
+    .filter(
+      ([, value]) => typeof value === 'string' && (value.includes('\0') || /\p{Cs}/u.test(value)),
+    ) // prettier-ignore
+    .map(([name]) => `\`${name}\` has a NUL or half of a character, which cannot be stored`);
+}
+
 /** What a person writes to a model: of a message of a session, and of its first one. */
 export function messageMistakes(text: unknown): string[] {
   if (typeof text !== 'string' || text === '')

@@ -9,7 +9,7 @@ import {
   type CostSums,
   readCosts,
 } from '../storage/costs.ts';
-import { refuse, shown, textMistakes, wordMistakes } from './check-words.ts';
+import { refuse, shown, textMistakes, unstorableMistakes, wordMistakes } from './check-words.ts';
 import type { Parts } from './parts.ts';
 
 export interface CostOptions {
@@ -55,6 +55,7 @@ export async function costsOf(
     [
       // Elsewhere `by` is who does something; here it is checked below.
       ...wordMistakes(isObject(options) ? { ...options, by: undefined } : options, { known }),
+      ...unstorableMistakes(options),
       ...keyMistakes(by),
       ...('problem' in from ? [`\`since\` ${from.problem}`] : []),
       ...('problem' in to ? [`\`until\` ${to.problem}`] : []),
@@ -110,11 +111,13 @@ function readTime(value: unknown, now: Date): { readonly at: Date } | { readonly
 function keyMistakes(by: unknown): string[] {
   const list = `it must be a list of one or more of ${costKeys.join(', ')}`;
   if (!Array.isArray(by) || by.length === 0) return [`\`by\` is ${shown(by)}; ${list}`];
-  return by.flatMap((key: unknown, index) => [
+  return [...new Set<unknown>(by)].flatMap((key) => [
     ...(costKeys.some((known) => known === key)
       ? []
       : [`\`by\` names ${typeof key === 'string' && key !== '' ? `\`${key.slice(0, 40)}\`` : shown(key)}; ${list}`]), // prettier-ignore
-    ...(by.indexOf(key) === index ? [] : [`\`by\` names \`${String(key).slice(0, 40)}\` twice`]),
+    ...(typeof key !== 'string' || key === '' || by.indexOf(key) === by.lastIndexOf(key)
+      ? []
+      : [`\`by\` names \`${String(key).slice(0, 40)}\` twice`]),
   ]);
 }
 

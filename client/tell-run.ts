@@ -21,6 +21,8 @@ import {
 } from '../contracts/messages.ts';
 import { type Duration, readDuration, toMicroUsd } from '../definitions/internal.ts';
 import { canonicalJson } from '../rules/canonical-json.ts';
+import { budgetWords } from '../rules/budget-words.ts';
+import { readRuleScope } from '../storage/budgets.ts';
 import { insertDecision } from '../storage/decisions.ts';
 import { sha256 } from '../storage/hash.ts';
 import { refuseImported } from '../storage/imported-runs.ts';
@@ -202,7 +204,17 @@ export function tellRun(parts: Parts, id: string): Words {
         decision,
         ...(reason === undefined ? {} : { reason }),
       };
-      return tell(message.extendBudget, said, 'the extension', decision);
+      const receipt = await tell<ExtendBudgetMessage, ExtendBudgetReceipt>(message.extendBudget, said, 'the extension', decision); // prettier-ignore
+      if (receipt.shared === undefined) return receipt;
+      const { rule, customer } = receipt.shared;
+      // It is raised already: not to know its name is no failure, and to be told of one would raise it twice.
+      const scope = await readRuleScope(database, rule).catch(() => undefined);
+      if (scope === undefined) return receipt;
+      const whose = { ...scope, customer: customer ?? scope.customer };
+      return {
+        ...receipt,
+        shared: { ...receipt.shared, budget: budgetWords(whose), per: scope.per },
+      };
     },
   };
 }

@@ -13,7 +13,7 @@ import {
   type ThrottleChange,
   type ThrottleRow,
 } from '../storage/throttles.ts';
-import { refuse, shown, textMistakes, wordMistakes } from './check-words.ts';
+import { refuse, shown, textMistakes, unstorableMistakes, wordMistakes } from './check-words.ts';
 import type { Parts } from './parts.ts';
 
 export interface ThrottleTarget {
@@ -133,6 +133,7 @@ function checkedTarget<Given extends ThrottleTarget>(
     subject,
     [
       ...wordMistakes(given, { known }),
+      ...unstorableMistakes(given),
       ...(customer === undefined
         ? []
         : textMistakes('customer', customer, limits.customerCharsMax)),
@@ -174,6 +175,7 @@ function checkedFilter<Options extends { readonly customer?: string }>(
     `\`throttles.${call}\``,
     [
       ...wordMistakes(options, { known: ['customer', ...more] }),
+      ...unstorableMistakes(options),
       ...(options?.customer === undefined
         ? []
         : textMistakes('customer', options.customer, limits.customerCharsMax)),

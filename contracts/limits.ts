@@ -172,6 +172,8 @@ export const limits = {
   /** Beyond all the time in which an attempt may still close: clocks differ, and processes are frozen. */
   budgetReconcileSlackMs: 60_000,
   budgetsShownMax: 10_000,
+  /** Named in a sentence, where nothing names what was asked for. */
+  budgetsOverShownMax: 20,
   budgetChangesShownMax: 200,
 
   // --- prices and costs ------------------------------------------------------------------------

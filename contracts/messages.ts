@@ -3,6 +3,7 @@
  * signals (none does). The wire names are documented for applications in any language.
  */
 import type { Hash, RequestKind } from './agent-run.ts';
+import type { BudgetAsked, BudgetPeriod } from './budgets.ts';
 import type { Position } from './positions.ts';
 
 export const workflowType = 'agentRun';
@@ -97,6 +98,15 @@ export interface ExtendBudgetReceipt {
   readonly tokens: number;
   readonly steps: number;
   readonly wallMs: number;
+  /** The extension answered a request about a shared budget: what was added to that one. The run's own limits stay. */
+  readonly shared?: BudgetAsked & {
+    readonly costMicroUsd: number;
+    readonly tokens: number;
+    /** In words, from the client; absent where the budget was removed meanwhile (nothing was added then), or was not read. */
+    readonly budget?: string;
+    /** Which period it is for, from the client as well. */
+    readonly per?: BudgetPeriod;
+  };
 }
 
 /** The caller's next message in a session. */

@@ -252,6 +252,37 @@ export async function ruleOf(
   );
 }
 
+/** Budgets that hold for every run of a filter, whether they name it or not; at most `limits.budgetsOverShownMax`. */
+export function readBudgetsOver(
+  database: Database,
+  { agent, customer }: { readonly agent?: string; readonly customer?: string },
+): Promise<readonly BudgetScope[]> {
+  return database.query<BudgetScope>(
+    {
+      name: 'read_budgets_over',
+      text: `select agent, customer, period as per from belayer.budget_rule
+        where (agent is null or agent = $1) and (customer is null or customer = '*' or customer = $2)
+        order by agent nulls first, customer nulls first, array_position(array['run', 'hour', 'day', 'month'], period) limit $3`,
+    },
+    [agent ?? null, customer ?? null, limits.budgetsOverShownMax],
+  );
+}
+
+/** What a rule is over; undefined where it was removed. */
+export async function readRuleScope(
+  database: Database,
+  rule: number,
+): Promise<BudgetScope | undefined> {
+  const [row] = await database.query<BudgetScope>(
+    {
+      name: 'read_rule_scope',
+      text: 'select agent, customer, period as per from belayer.budget_rule where id = $1',
+    },
+    [rule],
+  );
+  return row;
+}
+
 /** A set, a raise or a removal. */
 export interface BudgetChange extends BudgetScope {
   readonly at: Date;

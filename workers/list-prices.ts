@@ -1,7 +1,9 @@
 import { howToPrice, notFree, unpricedModel } from '../activities/models/unpriced.ts';
+import { isModelName } from '../activities/models/price-overrides.ts';
 import { priceBook } from '../activities/models/price-book.ts';
 import type { Price } from '../activities/models/prices.ts';
 import { standInModelId } from '../activities/models/stand-in-id.ts';
+import { BelayerError, failureType } from '../contracts/failures.ts';
 import type { WorkerSettings } from './settings.ts';
 
 /** US dollars per million tokens, for prompts of more than so many tokens. */
@@ -24,7 +26,11 @@ export interface ListedPrice {
   readonly tiers: readonly ListedTier[];
 }
 
-/** Prices as a worker with these settings has them; and what to say where a model has none. */
+/**
+ * Prices as a worker with these settings has them; and what to say where a model has none.
+ *
+ * @throws InputRejected  What is asked for is no name of a model.
+ */
 export function listPrices(
   models: readonly string[],
   settings: WorkerSettings,
@@ -36,6 +42,12 @@ export function listPrices(
     settings.modelDefault ?? standInModelId,
   ];
   const wanted = [...new Set(models.length === 0 ? byDefault : models)];
+  const noNames = wanted.filter((model) => !isModelName(model));
+  if (noNames.length > 0)
+    throw new BelayerError(
+      failureType.inputRejected,
+      `${noNames.map((model) => JSON.stringify(model.slice(0, 80))).join(', ')}: no name of a model; it has 1 to 256 characters without spaces.`,
+    );
   const missing = wanted.filter((model) => price(model, at) === undefined);
   return {
     prices: wanted.flatMap((model) => {
@@ -45,7 +57,7 @@ export function listPrices(
     refusal:
       missing.length === 0
         ? undefined
-        : `${missing.length === 1 ? 'A model has' : `${missing.length} models have`} no price, ${notFree}.\n${missing.map((model) => `  - ${unpricedModel(model, settings, at)}`).join('\n')}\n${howToPrice(missing, settings)}`,
+        : `${missing.length === 1 ? 'A model has' : `${missing.length} models have`} no price, ${notFree}.\n${missing.map((model) => `  - ${unpricedModel(model, settings, at)}`).join('\n')}\n${howToPrice(missing, settings, at)}`,
   };
 }
 

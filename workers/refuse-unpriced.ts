@@ -33,6 +33,6 @@ export function refuseUnpriced(
   );
   throw new BelayerError(
     failureType.modelUnpriced,
-    `${models.length === 1 ? 'A model has' : `${models.length} models have`} no price, ${notFree}. No worker was started.\n${lines.join('\n')}\n${howToPrice(models, settings)}`,
+    `${models.length === 1 ? 'A model has' : `${models.length} models have`} no price, ${notFree}. No worker was started.\n${lines.join('\n')}\n${howToPrice(models, settings, at)}`,
   );
 }

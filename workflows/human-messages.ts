@@ -106,13 +106,16 @@ export function handleMessages(run: AgentRun): void {
     counts: async () => {
       const { extensions: number, toExtend } = run.state;
       const last = toExtend.at(-1);
-      if (last?.recordedOnly !== true && last?.budget === undefined) return;
+      if (last?.recordedOnly !== true && last?.budget === undefined) return undefined;
       await condition(
         () =>
           run.broken !== undefined || !run.state.toExtend.some((more) => more.number === number),
       );
       const refused = run.state.extensionRefused;
       if (refused?.number === number) throw rejected(refused.because);
+      if (last?.budget === undefined) return undefined;
+      const { budget, costMicroUsd, tokens } = last;
+      return { shared: { ...budget, costMicroUsd, tokens } };
     },
   });
   handleWord<SendMessage, SendReceipt>(run, message.send, {
@@ -130,8 +133,8 @@ interface Word<Message, Receipt> {
   readonly refuse: (state: RunState, given: Message) => string | undefined;
   readonly record: (given: Message, via: 'update' | 'signal') => void;
   readonly receipt: (given: Message) => Receipt;
-  /** Where only a worker can say whether it counts: throws where it does not. */
-  readonly counts?: () => Promise<void>;
+  /** Where only a worker can say whether it counts: throws where it does not. What the receipt says besides. */
+  readonly counts?: () => Promise<Partial<Receipt> | undefined>;
 }
 
 /** A word that is recorded at once, as an update and as a signal of the same name. */
@@ -152,8 +155,8 @@ function handleWord<Message, Receipt>(
       run.clock.tick();
       run.noteUpdate();
       word.record(given, 'update');
-      await word.counts?.();
-      return word.receipt(given);
+      const besides = await word.counts?.();
+      return { ...word.receipt(given), ...besides };
     },
     {
       validator: (given) => {

@@ -2,6 +2,7 @@
 import { BelayerError, failureType } from '../../contracts/failures.ts';
 import { limits } from '../../contracts/limits.ts';
 import { readMoment } from '../../definitions/internal.ts';
+import { duplicateKeys } from './duplicate-keys.ts';
 
 /** In US dollars per million tokens. */
 export interface OverridePrice {
@@ -61,21 +62,31 @@ export function firstBeginning(
  * @throws BelayerError SettingsRejected, naming every mistake at once: model, key, value and what would be right.
  */
 export function priceOverridesFrom(text: string, from: string): PriceOverrides {
+  // Some editors put a byte order mark before it.
+  const json = text.replace(/^\ufeff/, '');
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(json);
   } catch (cause) {
-    throw new BelayerError(failureType.settingsRejected, `${from} is not JSON. ${example}`, {
-      cause,
-    });
+    throw new BelayerError(
+      failureType.settingsRejected,
+      `${from} is not JSON: ${cause instanceof Error ? cause.message : String(cause)}. ${example}`,
+      { cause },
+    );
   }
   const mistakes = isObject(value)
-    ? Object.entries(value).flatMap(([model, given]) => modelMistakes(model, given))
+    ? [
+        ...duplicateKeys(json).map(
+          (model) =>
+            `${nameOf(model)} is there more than once; make it one entry, a list of dated prices where they change`,
+        ),
+        ...Object.entries(value).flatMap(([model, given]) => modelMistakes(model, given)),
+      ]
     : [`the whole is ${inShort(value)}; it must be an object of models`];
   if (mistakes.length === 0) return value as PriceOverrides;
   throw new BelayerError(
     failureType.settingsRejected,
-    `${from} has ${mistakes.length} mistake(s): ${mistakes.join('; ')}. ${example}`,
+    `${from} has ${mistakes.length === 1 ? 'a mistake' : `${mistakes.length} mistakes`}:\n${mistakes.map((mistake) => `  - ${mistake}`).join('\n')}\n${example}`,
   );
 }
 
@@ -98,9 +109,15 @@ const amounts: Readonly<
   requestUsd: { max: limits.priceUsdPerRequestMax, maxName: 'priceUsdPerRequestMax' },
 };
 
+const nameOf = (model: string): string =>
+  `"${model.length > 80 ? `${model.slice(0, 80)}...` : model}"`;
+
+/** A name that the file takes. */
+export const isModelName = (model: string): boolean => /^\S{1,256}$/u.test(model);
+
 function modelMistakes(model: string, given: unknown): string[] {
-  const name = `"${model.length > 80 ? `${model.slice(0, 80)}...` : model}"`;
-  const bad = /^\S{1,256}$/u.test(model)
+  const name = nameOf(model);
+  const bad = isModelName(model)
     ? []
     : [`${name} is no model's name: 1 to 256 characters without spaces`];
   if (!Array.isArray(given)) return [...bad, ...priceMistakes(name, given, false)];

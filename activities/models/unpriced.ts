@@ -18,8 +18,24 @@ export function unpricedModel(model: string, { prices }: PriceFile, at: Date): s
     : `model \`${model}\` (names near it: ${near.map((name) => `\`${name}\``).join(', ')})`;
 }
 
-/** Which file, and the JSON to put there. */
-export function howToPrice(models: readonly string[], { pricesFile }: PriceFile): string {
+/** Which file, and the JSON to put there; what the file has, but from later on, gets an earlier price in its list. */
+export function howToPrice(
+  models: readonly string[],
+  { prices, pricesFile }: PriceFile,
+  at: Date,
+): string {
+  const later = models.filter((model) => firstBeginning(prices, model, at) !== undefined);
+  const missing = models.filter((model) => !later.includes(model));
+  return [
+    ...later.map(
+      (model) =>
+        `Put before the first price in the list that ${pricesFile ?? 'the file of BELAYER_PRICES'} has for ${JSON.stringify(model)}, with what holds now in place of 1 and 2:\n  { "from": "${at.toISOString().slice(0, 10)}", "inputUsdPerMillion": 1, "outputUsdPerMillion": 2 },`,
+    ),
+    ...(missing.length === 0 ? [] : [entriesToAdd(missing, pricesFile)]),
+  ].join('\n');
+}
+
+function entriesToAdd(models: readonly string[], pricesFile: string | undefined): string {
   const where =
     pricesFile === undefined
       ? 'Write a file, such as prices.json, and name it by BELAYER_PRICES=prices.json'

@@ -3,7 +3,8 @@
 /** Six digits below a cent, since most model calls cost less. */
 export function usd(microUsd: number): string {
   const dollars = microUsd / 1_000_000;
-  return `$${dollars.toFixed(microUsd !== 0 && Math.abs(dollars) < 0.01 ? 6 : 4)}`;
+  const digits = microUsd !== 0 && Math.abs(dollars) < 0.01 ? 6 : 4;
+  return `${microUsd < 0 ? '-' : ''}$${Math.abs(dollars).toFixed(digits)}`;
 }
 
 export function duration(ms: number): string {

@@ -1,8 +1,9 @@
 /** `belayer budget`: what the client's `budgets` does, in words. */
-import type { BudgetPeriod, ExhaustionPolicy } from '../../contracts/budgets.ts';
+import type { BudgetPeriod, BudgetScope, ExhaustionPolicy } from '../../contracts/budgets.ts';
 import type { Duration } from '../../definitions/internal.ts';
+import { readBudgetsOver } from '../../storage/budgets.ts';
 import type { BudgetTarget } from '../budgets.ts';
-import { budgetName, budgetsTable, changesTable } from './budget-text.ts';
+import { budgetName, budgetsTable, changesTable, noneNamed, overWords } from './budget-text.ts';
 import { exitCode } from './exit-codes.ts';
 import { safeLine } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
@@ -66,11 +67,20 @@ export const removeCommand = (terminal: Terminal, flags: BudgetFlags): Promise<n
 
 export function showCommand(terminal: Terminal, flags: ShowFlags): Promise<number> {
   const { json, ...filter } = flags;
-  return withPostgres(terminal, async ({ belayer }) => {
+  return withPostgres(terminal, async ({ belayer, parts }) => {
     const rows = await belayer.budgets.show(filter);
     if (json === true) for (const row of rows) outJson(terminal, row, 'line');
-    else if (rows.length === 0) terminal.note('No budget is set. Each run has its own ceiling.');
-    else terminal.out(`${budgetsTable(rows)}\n`);
+    else {
+      if (rows.length > 0) terminal.out(`${budgetsTable(rows)}\n`);
+      if (isNamed(filter)) {
+        const isShown = (scope: BudgetScope): boolean =>
+          rows.some(({ agent, customer, per }) => agent === scope.agent && customer === scope.customer && per === scope.per); // prettier-ignore
+        const over = (await readBudgetsOver(parts.database, filter)).filter((scope) => !isShown(scope)); // prettier-ignore
+        if (rows.length === 0) terminal.note(noneNamed(filter, over, 'names'));
+        else if (over.length > 0) terminal.note(overWords(over));
+      } else if (rows.length === 0)
+        terminal.note('No budget is set. Each run has its own ceiling.');
+    }
     return exitCode.done;
   });
 }
@@ -80,14 +90,21 @@ export function historyCommand(
   flags: Omit<ShowFlags, 'limit'>,
 ): Promise<number> {
   const { json, ...filter } = flags;
-  return withPostgres(terminal, async ({ belayer }) => {
+  return withPostgres(terminal, async ({ belayer, parts }) => {
     const rows = await belayer.budgets.history(filter);
     if (json === true) for (const row of rows) outJson(terminal, row, 'line');
+    else if (rows.length === 0 && isNamed(filter))
+      terminal.note(
+        noneNamed(filter, await readBudgetsOver(parts.database, filter), 'was ever set for'),
+      );
     else if (rows.length === 0) terminal.note('No budget was ever set.');
     else terminal.out(`${changesTable(rows)}\n`);
     return exitCode.done;
   });
 }
+
+const isNamed = ({ agent, customer }: Pick<ShowFlags, 'agent' | 'customer'>): boolean =>
+  agent !== undefined || customer !== undefined;
 
 type BudgetsOfClient = Parameters<Parameters<typeof withPostgres>[1]>[0]['belayer']['budgets'];
 

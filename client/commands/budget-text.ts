@@ -12,6 +12,22 @@ export function budgetName(scope: BudgetScope): string {
   return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}`;
 }
 
+/** Where nothing names what was asked for: that is said, with the budgets that hold for it all the same. */
+export function noneNamed(
+  { agent, customer }: { readonly agent?: string; readonly customer?: string },
+  over: readonly BudgetScope[],
+  none: string,
+): string {
+  const whose = [
+    ...(agent === undefined ? [] : [`agent \`${safeLine(agent, 64)}\``]),
+    ...(customer === undefined ? [] : [`customer \`${safeLine(customer, 128)}\``]),
+  ].join(' and ');
+  return `No budget ${none} ${whose}. ${over.length === 0 ? 'Nor is there one over everything: each run has its own ceiling.' : overWords(over)}`;
+}
+
+export const overWords = (over: readonly BudgetScope[]): string =>
+  `Without that name, but over it: ${over.map((scope) => safeLine(budgetWords(scope), 300)).join('; ')}.`;
+
 export const budgetsTable = (rows: readonly BudgetRow[]): string =>
   table(
     ['AGENT', 'CUSTOMER', 'PER', 'CEILING', 'SPENT', 'IN FLIGHT', 'LEFT', 'SHARE', 'UNTIL (UTC)', 'THEN', 'WAIT'], // prettier-ignore

@@ -1,10 +1,11 @@
 /** What a human says to a run from the command line, besides halting it. */
+import type { ExtendBudgetReceipt } from '../../contracts/messages.ts';
 import type { Run } from '../run.ts';
 import { requestAt } from './decide-command.ts';
 import { duration, tokens, usd } from './amounts.ts';
 import { exitCode, WrongUsage } from './exit-codes.ts';
 import { readText } from './read-text.ts';
-import { safeText } from './safe-text.ts';
+import { safeLine, safeText } from './safe-text.ts';
 import { outJson, type Terminal } from './terminal.ts';
 import { withConnection } from './with-connection.ts';
 
@@ -122,9 +123,24 @@ export async function extendCommand(
       },
       said,
     );
+    if (now.shared !== undefined)
+      return { sentence: sharedText(run.id, now.shared), document: { limits: now } };
     return {
       sentence: `Run ${run.id} may now use up ${usd(now.costMicroUsd)}, ${tokens(now.tokens)}, ${now.steps} steps and ${duration(now.wallMs)} of work.`,
       document: { limits: now },
     };
   });
+}
+
+/** What was raised is not the run's own. */
+function sharedText(run: string, shared: NonNullable<ExtendBudgetReceipt['shared']>): string {
+  const { budget, per, costMicroUsd, tokens: more } = shared;
+  const added = [
+    ...(costMicroUsd === 0 ? [] : [usd(costMicroUsd)]),
+    ...(more === 0 ? [] : [tokens(more)]),
+  ].join(' and ');
+  if (budget === undefined)
+    return `The shared budget that run ${run} asked about is raised by ${added}, or was removed meanwhile; the run goes on.`;
+  const words = safeLine(budget, 300);
+  return `${words.slice(0, 1).toUpperCase()}${words.slice(1)}, which run ${run} asked about, is raised by ${added}${per === 'run' ? ' for that run' : ' until its window ends'}. The run's own limits are what they were.`;
 }

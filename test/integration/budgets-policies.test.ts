@@ -206,7 +206,14 @@ test('ask: a human is asked whatever the agent says; approving tries again, exte
   await expect(run.extendBudget({ tokens: 3 })).rejects.toMatchObject({
     message: expect.stringContaining('no ceiling of that kind'),
   });
-  await run.extendBudget({ costUsd: worst / 1_000_000 }, { by: 'ann', reason: 'it matters' });
+  const raised = await run.extendBudget(
+    { costUsd: worst / 1_000_000 },
+    { by: 'ann', reason: 'it matters' },
+  );
+  expect(raised).toMatchObject({
+    costMicroUsd: 1_000_000,
+    shared: { budget: `the budget of customer \`${customer}\` per hour`, costMicroUsd: worst, tokens: 0 }, // prettier-ignore
+  });
   expect(await run.output()).toBe('done');
   expect((await run.status()).ceilingMicroUsd).toBe(1_000_000);
   expect((await world.belayer.budgets.history({ customer }))[0]).toMatchObject({

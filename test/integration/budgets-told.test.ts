@@ -149,9 +149,27 @@ test('the command line sets, shows, raises and removes budgets, and a run that o
     ceilingMicroUsd: 1_000,
     window: { raisedMicroUsd: 1_000_000, reservedMicroUsd: 0 },
   });
+  // What nobody has named is not said to be free.
+  const nobody = ['--customer', 'nobody'];
+  const none = await cli.ask('budget', 'show', ...nobody);
+  expect(none.errors).toContain('No budget names customer `nobody`. Nor is there one');
+  await cli.ask('budget', 'set', '--all', '--per', 'month', '--usd', '9');
+  const over = 'Without that name, but over it: the budget of the installation per month.';
+  expect((await cli.ask('budget', 'show', ...nobody)).errors).toContain(
+    `No budget names customer \`nobody\`. ${over}`,
+  );
+  expect((await cli.ask('budget', 'history', ...nobody)).errors).toContain(
+    `No budget was ever set for customer \`nobody\`. ${over}`,
+  );
+  await cli.ask('budget', 'set', '--customer', '*', '--per', 'day', '--usd', '9');
+  const each = await cli.ask('budget', 'show', ...nobody);
+  expect(each.out).toMatch(/\n- +\* +day +\$9/);
+  expect(each.errors).toContain(over);
+  await cli.ask('budget', 'remove', '--customer', '*', '--per', 'day');
+  await cli.ask('budget', 'remove', '--all', '--per', 'month');
   expect((await cli.ask('budget', 'remove', ...acme)).code).toBe(0);
   const history = await cli.ask('budget', 'history');
-  expect(history.out).toMatch(/removed .*\n.*extended .*\n.*set .*ann .*a trial/);
+  expect(history.out).toMatch(/removed .*\n[^]*extended .*\n.*set .*ann .*a trial/);
   expect((await cli.ask('budget', 'show')).errors).toContain('No budget is set.');
   for (const { out, errors } of [set, shown, history]) expect(`${out}${errors}`).not.toContain('\u001b'); // prettier-ignore
   for (const wrong of [

@@ -209,7 +209,7 @@ describe('an override', () => {
     );
     expect(type).toBe(failureType.settingsRejected);
     for (const part of [
-      'prices.json has 12 mistake(s)',
+      'prices.json has 12 mistakes:\n  - "a" is',
       '"a" is a list of 0 prices; it must have 1 to 2000 (`pricesPerModelMax`)',
       '"b"[1].from is no later than the one before it',
       '"b"[2].from is missing; it must be a day in UTC',
@@ -279,9 +279,14 @@ describe('a model without a price', () => {
       'agent `guest`: model `mine`, whose first price begins at 2099-01-01',
     );
     expect(message).toContain('Add to /etc/prices.json');
-    // What it says to add is what makes it start.
+    // What it says to add is what makes it start: an entry, and an earlier price in the list that is there.
     const toAdd = message.slice(message.indexOf('{\n'));
-    expect(() => refuseUnpriced(app, { modelDefault: 'mine', prices: priceOverridesFrom(toAdd, 'x') })).not.toThrow(); // prettier-ignore
+    expect(toAdd).not.toContain('mine');
+    const earlier = /list that \/etc\/prices\.json has for "mine", .*\n(?<entry> .*),\n/.exec(
+      message,
+    );
+    const { prices: both } = { prices: { ...priceOverridesFrom(toAdd, 'x'), mine: [JSON.parse(earlier?.groups?.['entry'] ?? '') as DatedOverridePrice] } }; // prettier-ignore
+    expect(() => refuseUnpriced(app, { modelDefault: 'mine', prices: read(both) })).not.toThrow();
   });
 
   test('is told by the list of prices as well, beside those that have one', () => {
@@ -293,6 +298,10 @@ describe('a model without a price', () => {
     ]);
     expect(refusal).toContain('model `nobody-knows`');
     expect(refusal).toContain('"nobody-knows": { "inputUsdPerMillion"');
+    for (const none of ['', 'a b'])
+      expect(refusalOf(() => listPrices([none], settings, at('2026-11-01'))).message).toContain(
+        `${JSON.stringify(none)}: no name of a model`,
+      );
     expect(listPrices([], settings, at('2026-11-01')).prices.map(({ model }) => model)).toEqual(['mine', expect.stringContaining('stand-in')]); // prettier-ignore
   });
 });

@@ -232,6 +232,23 @@ describe('price overrides', () => {
   });
 
   test('that are no JSON are refused', () => {
-    expect(() => priceOverridesFrom('{', 'prices.json')).toThrow(/prices\.json is not JSON/u);
+    expect(() => priceOverridesFrom('{', 'prices.json')).toThrow(/prices\.json is not JSON: .+/u);
+  });
+
+  test('are read with a byte order mark, and refused where a model is there twice, however it is written', () => {
+    const price = '{ "inputUsdPerMillion": 1, "outputUsdPerMillion": 2 }';
+    expect(priceOverridesFrom(`\ufeff{ "a": ${price} }`, 'x')).toHaveProperty('a');
+    const dated = '[{ "from": "2026-10-01", "inputUsdPerMillion": 1, "outputUsdPerMillion": 2 }]';
+    // The same name within entries, or in a name, is no second one.
+    const once = `{ "a": ${dated}, "b": ${dated}, "\\"a\\":{": ${price} }`;
+    expect(Object.keys(priceOverridesFrom(once, 'x'))).toEqual(['a', 'b', '"a":{']);
+    for (const twice of [
+      `{ "a": ${dated}, "a": ${price} }`,
+      `{"a":${price},"b":${price},"\\u0061":${price}}`,
+    ])
+      // prettier-ignore
+      expect(() => priceOverridesFrom(twice, 'x')).toThrow(
+        'x has a mistake:\n  - "a" is there more than once',
+      );
   });
 });

@@ -3,6 +3,9 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { overBudget } from '../../activities/over-budget.ts';
 import { budgetsOn, type SetBudget } from '../../client/budgets.ts';
+import { usd } from '../../client/commands/amounts.ts';
+import { costsOf } from '../../client/costs.ts';
+import { throttlesOn } from '../../client/throttles.ts';
 import type { OverBudget, RefusingBudget } from '../../contracts/budgets.ts';
 import { limits } from '../../contracts/limits.ts';
 import { refuseDecision } from '../../rules/judge-decision.ts';
@@ -270,4 +273,29 @@ test('a budget per run and one of each customer are raised where they are, and n
   await expect(budgets.extend({ ...good, customer: '*' })).rejects.toThrow('name the customer');
   await expect(budgets.extend({ per: 'day', customer: 'acme' })).rejects.toThrow('needs an amount');
   await expect(budgets.show({ custmer: 'x' } as never)).rejects.toThrow('`custmer` is not an option'); // prettier-ignore
+});
+
+test('a text that no row could hold is refused before anything, by budgets, throttles and costs', async () => {
+  // A database would be a mistake: nothing may be asked of it.
+  const parts = { database: undefined as never, by: 'ann' };
+  const [budgets, throttles] = [budgetsOn(parts), throttlesOn(parts)];
+  for (const customer of ['a\0', 'a\ud800'])
+    for (const act of [
+      () => budgets.set({ customer, per: 'day', costUsd: 1 }),
+      () => budgets.show({ customer }),
+      () => budgets.history({ customer }),
+      () => budgets.remove({ customer: 'a', per: 'day', reason: customer }),
+      () => throttles.set({ customer, runs: 1 }),
+      () => throttles.history({ customer }),
+      () => costsOf(parts, { customer }),
+    ])
+      await expect(act()).rejects.toMatchObject({
+        type: 'InputRejected',
+        message: expect.stringContaining('cannot be stored'),
+      });
+  // Said once, though it is there twice.
+  await expect(costsOf(parts, { by: ['' as never, '' as never] })).rejects.toThrow(
+    /^`costs`: `by` names an empty string/,
+  );
+  expect([usd(-538), usd(0), usd(-20_000)]).toEqual(['-$0.000538', '$0.0000', '-$0.0200']);
 });
