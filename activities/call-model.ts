@@ -24,6 +24,7 @@ import { untilStored } from '../storage/database.ts';
 import type { AnyAgent } from '../definitions/internal.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import { sha256 } from '../storage/hash.ts';
+import { rejectedBefore } from '../storage/rejected-before.ts';
 import type { OpenedModelCall } from '../storage/ledger.ts';
 import { type ActivityCall, asActivity, nearTime } from './activity-call.ts';
 import { cheaperModel } from './cheaper-model.ts';
@@ -146,7 +147,11 @@ async function openAndSend(
   if (known !== undefined) return known;
   const throttle = refusingThrottle(opened);
   if (throttle !== undefined) return throttled(throttle);
-  if (opened.verdict === 'budget')
+  if (opened.verdict === 'budget') {
+    const rejected =
+      refusingBudget(opened)?.policy === 'degrade'
+        ? await rejectedBefore(deps.database, call.run, input.position)
+        : [];
     return budgetStop(opened, {
       reservedMicroUsd,
       reservedTokens,
@@ -162,8 +167,10 @@ async function openAndSend(
             },
           },
           deps.priceOf,
+          rejected,
         ),
     });
+  }
   prompt.complete(opened.fragments);
   const attempt: Attempt = { ...made, opened, reservedMicroUsd, reservedTokens, deadlineMs };
   const flight = deps.inFlight.fly(

@@ -5,6 +5,8 @@ import { type Price, worstCaseMicroUsd } from './models/prices.ts';
  * The next model that costs less for this prompt at worst; whether it fits, its claim says. Of an agent with tiers the
  * next smaller one, and behind the smallest the fallbacks; else the next of the list.
  *
+ * @param rejected  Models whose replies to this very prompt were rejected: they would say the same again. `all`: every
+ *                  smaller tier counts as one.
  * @returns where it stands in the agent's list; undefined where there is none.
  */
 export function cheaperModel(
@@ -15,6 +17,7 @@ export function cheaperModel(
     readonly bounds: { readonly promptTokensMax: number; readonly outputTokensMax: number };
   },
   priceOf: (model: string) => Price | undefined,
+  rejected: readonly string[] | 'all' = [],
 ): number | undefined {
   const { model, bounds } = present;
   const now = models.indexOf(model);
@@ -25,7 +28,9 @@ export function cheaperModel(
     .toReversed();
   const behind = models.map((_, index) => index).filter((index) => index > now);
   return [...smaller, ...behind].find((index) => {
-    const price = priceOf(models[index] ?? '');
+    const name = models[index] ?? '';
+    if (rejected === 'all' ? index < tiers.length : rejected.includes(name)) return false;
+    const price = priceOf(name);
     return price !== undefined && worstCaseMicroUsd(price, bounds) < worst;
   });
 }

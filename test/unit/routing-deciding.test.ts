@@ -167,14 +167,18 @@ test('what routing saved is what the largest tier would have cost, less what was
 
 test('where a budget has no room the next smaller tier is used, then a cheaper fallback; without tiers the next of the list', () => {
   const bounds = { promptTokensMax: 1_000, outputTokensMax: 100 };
-  const from = (model: string, tiers?: string[]) =>
-    cheaperModel({ models: ['s', 'm', 'l', 'f'], ...(tiers === undefined ? {} : { tiers }) }, { model, price: prices(model)!, bounds }, prices); // prettier-ignore
+  const from = (model: string, tiers?: string[], rejected?: string[] | 'all') =>
+    cheaperModel({ models: ['s', 'm', 'l', 'f'], ...(tiers === undefined ? {} : { tiers }) }, { model, price: prices(model)!, bounds }, prices, rejected); // prettier-ignore
   const tiers = ['small', 'medium', 'large'];
   expect(from('l', tiers)).toBe(1);
   expect(from('m', tiers)).toBe(0);
   expect(from('s', tiers)).toBeUndefined();
   expect(from('l')).toBe(3);
   expect(from('m')).toBeUndefined();
+  // Not one whose reply to this very prompt was rejected.
+  expect(from('l', tiers, ['m'])).toBe(0);
+  expect(from('l', tiers, ['s', 'm'])).toBe(3);
+  expect(from('l', tiers, 'all')).toBe(3);
 });
 
 test('a trail has a larger model’s call behind the smaller one’s and before a repair', () => {
