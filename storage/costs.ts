@@ -148,7 +148,7 @@ function costsQuery(
         sum(a.cost_micro_usd) filter (where a.kind = 'model' and a.input_tokens is null) as unproven,
         sum(a.cost_micro_usd) filter (where a.kind = 'tool') as tools,
         sum(a.input_tokens) as input, sum(a.cached_tokens) as cached, sum(a.output_tokens) as output,
-        count(*) filter (where a.kind = 'model' and a.number = 1) as model_calls,
+        count(*) filter (where a.kind = 'model' and a.number = 1 and a.finish_reason is distinct from 'short-circuit') as model_calls,
         count(*) filter (where a.kind = 'tool' and a.number = 1) as tool_calls,
         count(*) as attempts,
         sum((a.saved->>'cache')::numeric) as saved_cache, sum((a.saved->>'routing')::numeric) as saved_routing,

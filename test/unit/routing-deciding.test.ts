@@ -85,6 +85,12 @@ describe('a reply', () => {
     await expect(failing({ check: () => 7 })).rejects.toThrow('`check` of agent `a` said 7, which is neither true, false nor words.'); // prettier-ignore
     await expect(failing({ check: () => { throw new Error('oh'); } })).rejects.toThrow('`check` of agent `a` threw: oh.'); // prettier-ignore
     await expect(failing({ check: () => new Promise(() => undefined) })).rejects.toThrow(`took longer than ${limits.agentFunctionMsMax} ms`); // prettier-ignore
+    const holdingTheThread = (): true => {
+      const until = performance.now() + limits.agentFunctionMsMax + 50;
+      while (performance.now() < until);
+      return true;
+    };
+    await expect(failing({ check: holdingTheThread })).rejects.toThrow(`took longer than ${limits.agentFunctionMsMax} ms`); // prettier-ignore
     await expect(failing({ cascade: { confidence: () => 2, atLeast: 1 } })).rejects.toThrow('`cascade.confidence` of agent `a` said 2, which is no number from 0 to 1.'); // prettier-ignore
   });
 });
