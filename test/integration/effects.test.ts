@@ -46,17 +46,21 @@ const brief = defineTool({
 });
 const safe = defineTool({ ...common, name: 'safe', repeat: 'safe', timeout: '400ms', retry });
 const never = defineTool({ ...common, name: 'never', repeat: 'never', timeout: '400ms', retry });
-const checked = defineTool({
-  ...common,
-  name: 'checked',
-  repeat: 'never',
-  timeout: '400ms',
-  retry,
-  verify: () => {
-    verifications += 1;
-    return Promise.resolve(verified());
-  },
-});
+const checkedAs = (name: string) =>
+  defineTool({
+    ...common,
+    name,
+    repeat: 'never',
+    timeout: '400ms',
+    retry,
+    verify: () => {
+      verifications += 1;
+      return Promise.resolve(verified());
+    },
+  });
+const checked = checkedAs('checked');
+// Each fails so seldom that its circuit stays closed: nobody waits for a breaker here.
+const unclear = [checkedAs('unclear_1'), checkedAs('unclear_2')];
 const shaped = defineTool({
   ...common,
   name: 'shaped',
@@ -82,7 +86,7 @@ beforeAll(async () => {
         defineAgent({
           name: 'payer',
           instructions: 'Pay.',
-          tools: [keyed, brief, safe, never, checked, shaped, read],
+          tools: [keyed, brief, safe, never, checked, ...unclear, shaped, read],
         }),
       ],
     }),
@@ -420,6 +424,7 @@ test('a verification that fails is told to the human who is asked', async () => 
   await of.output();
 });
 
+let unclearCalls = 0;
 test.each([
   [true],
   ['done'],
@@ -437,7 +442,8 @@ test.each([
       throw new Error('connection reset');
     };
     verified = () => said as never;
-    const of = await calls('checked');
+    unclearCalls += 1;
+    const of = await calls(`unclear_${1 + (unclearCalls % 2)}`);
     const request = await asked(of);
     expect(keys).toHaveLength(1);
     expect(request.detail).toContain('`verify` answered');
