@@ -8,16 +8,15 @@
  */
 import type { CallModelInput, CallModelOutput } from '../contracts/agent-run.ts';
 import type { CachePolicy } from '../contracts/definitions.ts';
-import { limits } from '../contracts/limits.ts';
 import { stepOf } from '../contracts/positions.ts';
 import type { AnyAgent } from '../definitions/internal.ts';
 import { cacheScope } from '../rules/cache-scope.ts';
 import { equalCallWaitMs } from '../rules/equal-call-wait.ts';
 import { readReply } from '../rules/render-message.ts';
 import type { EntryContent, KeptEntry, WantedEntry } from '../storage/cache.ts';
-import { untilStored } from '../storage/database.ts';
 import type { StoredDefinition } from '../storage/definitions.ts';
 import type { ActivityCall } from './activity-call.ts';
+import { claimUnasked, nothing } from './claim-of-model-call.ts';
 import type { CacheLease, Taken } from './call-cache.ts';
 import { problemIn, takeReply, tierOf } from './deciding/take-reply.ts';
 import type { ActivityDependencies } from './dependencies.ts';
@@ -110,8 +109,6 @@ async function takeEntry(
   }
 }
 
-const nothing = { costMicroUsd: 0, tokens: 0 };
-
 /** Undefined where it would not be accepted, or where nothing may be claimed: the ordinary way says why. */
 async function giveKept(
   deps: ActivityDependencies,
@@ -129,24 +126,7 @@ async function giveKept(
   });
   const { judged, shortCircuit } = taken;
   if (!isAccepted(judged, reply)) return undefined;
-  const deadlineMs = Date.now() + (input.near === true ? 0 : limits.storageHoldMsMax);
-  const opened = await untilStored(
-    () =>
-      deps.ledger.openModelCall({
-        run: call.run,
-        position: input.position,
-        token: call.token,
-        model: input.model,
-        requestHash: prompt.requestHash,
-        chain: input.transcript.chain,
-        from: input.transcript.length,
-        entries: prompt.entries,
-        reserveMicroUsd: 0,
-        reserveTokens: 0,
-        sendMs: input.timeoutMs,
-      }),
-    { deadlineMs, signal: call.cancelled },
-  );
+  const { opened, deadlineMs } = await claimUnasked(deps, call, { input, prompt });
   const known = answerBefore(opened, call.run);
   if (known !== undefined) return known;
   if (opened.verdict !== 'claimed') return undefined;

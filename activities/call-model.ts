@@ -40,6 +40,7 @@ import {
 import type { ActivityDependencies } from './dependencies.ts';
 import { findAgent } from './find-code.ts';
 import type { CacheLease } from './call-cache.ts';
+import { claimOfModelCall } from './claim-of-model-call.ts';
 import { keptReply, throughCache } from './cached-reply.ts';
 import { type FlightEntry, HaltedSignal, InterruptedSignal } from './in-flight.ts';
 import { giveReply } from './give-reply.ts';
@@ -207,17 +208,9 @@ async function open(
       outputTokensMax: outputTokens,
     });
     const claim = {
-      run: call.run,
-      position: input.position,
-      token: call.token,
-      model: input.model,
-      requestHash: prompt.requestHash,
-      chain: input.transcript.chain,
-      from: input.transcript.length,
-      entries: prompt.entries,
+      ...claimOfModelCall(call, wanted),
       reserveMicroUsd: reservedMicroUsd,
       reserveTokens: reservedTokens,
-      sendMs: input.timeoutMs,
       ...(wantFrom === undefined ? {} : { wantFrom }),
     };
     // Held here, a database that restarts costs no attempt and is noticed within seconds. The same
