@@ -31,7 +31,7 @@ export const toolErrorMessage = (id: string, { attempts, ...error }: ToolErrorNo
     }),
   );
 
-export function assistantMessage(reply: {
+interface SaidByModel {
   readonly text: string;
   readonly refusal?: string;
   readonly toolCalls: readonly {
@@ -39,7 +39,9 @@ export function assistantMessage(reply: {
     readonly name: string;
     readonly argumentsText: string;
   }[];
-}): string {
+}
+
+export function assistantMessage(reply: SaidByModel): string {
   return JSON.stringify({
     role: 'assistant',
     content: reply.text === '' ? null : reply.text,
@@ -57,14 +59,7 @@ export function assistantMessage(reply: {
 }
 
 /** A reply as it was, read from the message that it left. What a message does not say is not known any more. */
-export function readReply(fragment: string): {
-  readonly text: string;
-  readonly refusal?: string;
-  readonly toolCalls: readonly {
-    readonly id: string;
-    readonly name: string;
-    readonly argumentsText: string;
-  }[];
+export function readReply(fragment: string): SaidByModel & {
   readonly finishReason: 'given';
   readonly model: '';
   readonly latencyMs: 0;
